@@ -1,0 +1,91 @@
+//! The command line: every option with its default.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::units::parse_duration;
+
+/// A Bayeux 1.0 (Comet) server: pushes messages to browsers and programs over long-polling and WebSocket, for every client
+/// of CometD and Faye.
+#[derive(Debug, Parser)]
+#[command(name = "bayeux", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) dev: Dev,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve in production: the endpoint and nothing else.
+    Serve(Serve),
+    /// Serve with a chat page to try it, and a line for each session (the default).
+    Dev(Dev),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// How the log on standard error looks; RUST_LOG chooses what is in it.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Durations are written as 500ms, 20s, 2m; a plain number is milliseconds.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Path of the endpoint; what clients append to it is served too.
+    #[arg(long, default_value = "/bayeux")]
+    pub(crate) path: String,
+    /// Worker threads; 0 takes one for each processor.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) workers: usize,
+    /// An origin besides the server's own that browsers may connect from, such as https://app.example; may be repeated.
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
+    /// How long a connect is held when nothing happens; also sent to clients as advice.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+    /// How long a client waits between two connects.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub(crate) interval: Duration,
+    /// How long a session lives without a connect, beyond the interval.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub(crate) max_interval: Duration,
+    /// Messages that may wait for one session; one more ends it.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub(crate) max_queue: usize,
+    /// Bytes of a request body or WebSocket message.
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    pub(crate) max_message_size: usize,
+    /// A WebSocket without a cookie may take over a session handshaken over HTTP from its address within this time
+    /// (Faye's client needs it); 0 turns it off.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    pub(crate) adopt_window: Duration,
+    /// Accept a session without its BAYEUX_BROWSER cookie: whoever knows a clientId may use it.
+    #[arg(long)]
+    pub(crate) trust_client_session: bool,
+    /// Accept a publish without a session.
+    #[arg(long)]
+    pub(crate) allow_unconnected_publish: bool,
+}

@@ -1,0 +1,188 @@
+//! Runs the server: from options to the last connection closed.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use actix_rt::signal::unix::{SignalKind, signal};
+use actix_web::{App, HttpServer, dev::ServerHandle};
+use bayeux_server::{AllowedOrigins, Bayeux, Config, Options, StartError};
+
+use crate::{
+    args::{Common, Dev, LogFormat, Serve},
+    chat, logs,
+};
+
+/// How long clients have to take their last reply on shutdown.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the server did not run. One clear sentence each.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Listen(SocketAddr, io::Error),
+    Option(String),
+    Start(StartError),
+    Run(io::Error),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Listen(address, error) => match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    write!(
+                        f,
+                        "{address} is in use by another program; stop it, or choose another port with --listen"
+                    )
+                }
+                io::ErrorKind::PermissionDenied => {
+                    write!(
+                        f,
+                        "no permission to listen on {address}; choose a port above 1023 with --listen"
+                    )
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    write!(
+                        f,
+                        "{} is no address of this machine; choose another with --listen",
+                        address.ip()
+                    )
+                }
+                _ => write!(f, "can't listen on {address}: {error}"),
+            },
+            Self::Option(sentence) => f.write_str(sentence),
+            Self::Start(error) => write!(f, "can't start: {error}"),
+            Self::Run(error) => write!(f, "stopped by an error: {error}"),
+        }
+    }
+}
+
+/// `bayeux serve`.
+pub(crate) async fn serve(args: &Serve) -> Result<(), Failure> {
+    logs::start("info", args.log_format);
+    run(&args.common, false).await
+}
+
+/// `bayeux dev`.
+pub(crate) async fn dev(args: &Dev) -> Result<(), Failure> {
+    logs::start(
+        "info,bayeux::session=debug,actix_server=warn",
+        LogFormat::Text,
+    );
+    run(&args.common, true).await
+}
+
+async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
+    let options = options(common)?;
+    let workers = options.shards;
+    let path = endpoint_path(&common.path)?;
+    let bayeux = Bayeux::new(options).map_err(Failure::Start)?;
+    let app = {
+        let (bayeux, path) = (bayeux.clone(), path.clone());
+        move || {
+            let app = App::new().service(bayeux.service(&path));
+            app.configure(|config| {
+                if dev {
+                    chat::routes(config, &path)
+                }
+            })
+        }
+    };
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .h1_allow_half_closed(false)
+        .tcp_nodelay(true)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .bind(common.listen)
+        .map_err(|error| Failure::Listen(common.listen, error))?;
+    let address = server.addrs().first().copied().unwrap_or(common.listen);
+    announce(address, &path, dev);
+    let server = server.run();
+    actix_rt::spawn(stop_on_signal(bayeux, server.handle()));
+    server.await.map_err(Failure::Run)
+}
+
+/// First no new connections, then every client is told, then the end. A second signal ends at once.
+async fn stop_on_signal(bayeux: Bayeux, server: ServerHandle) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals can't be received: end the server with SIGKILL");
+        return;
+    };
+    wait_for_either(&mut terminate, &mut interrupt).await;
+    tracing::info!(sessions = bayeux.engine().sessions(), "shutting down");
+    server.pause().await;
+    let mut told = std::pin::pin!(bayeux.shutdown(PATIENCE));
+    let mut again = std::pin::pin!(wait_for_either(&mut terminate, &mut interrupt));
+    let in_peace = std::future::poll_fn(|cx| {
+        use std::task::Poll;
+        if again.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        told.as_mut().poll(cx).map(|()| true)
+    })
+    .await;
+    server.stop(in_peace).await;
+}
+
+async fn wait_for_either(
+    one: &mut actix_rt::signal::unix::Signal,
+    other: &mut actix_rt::signal::unix::Signal,
+) {
+    std::future::poll_fn(|cx| {
+        if one.poll_recv(cx).is_ready() || other.poll_recv(cx).is_ready() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+}
+
+#[allow(clippy::print_stdout)] // The links are what the command is for; scripts read them here.
+fn announce(address: SocketAddr, path: &str, dev: bool) {
+    if dev {
+        println!(
+            "bayeux {} (Bayeux 1.0: websocket, long-polling)",
+            env!("CARGO_PKG_VERSION")
+        );
+        println!("chat: http://{address}/chat/");
+        println!("endpoint: http://{address}{path}");
+        println!("Open the chat in two browser windows. Ctrl-C ends the server.");
+    } else {
+        println!("listening on http://{address}{path}");
+    }
+}
+
+fn options(common: &Common) -> Result<Options, Failure> {
+    let mut engine = Config::default();
+    engine.timeout = common.timeout;
+    engine.interval = common.interval;
+    engine.max_interval = common.max_interval;
+    engine.max_queue = common.max_queue;
+    engine.adopt_window = common.adopt_window;
+    engine.trust_client_session = common.trust_client_session;
+    engine.allow_unconnected_publish = common.allow_unconnected_publish;
+    let mut options = Options::default();
+    options.engine = engine;
+    options.limits.max_bytes = common.max_message_size;
+    options.allow_origin = AllowedOrigins::parse(&common.allow_origin)
+        .map_err(|error| Failure::Option(format!("--allow-origin: {error}")))?;
+    if common.workers > 0 {
+        options.shards = common.workers;
+    }
+    Ok(options)
+}
+
+/// The path of the endpoint, with one slash in front and none behind.
+fn endpoint_path(text: &str) -> Result<String, Failure> {
+    let path = text.trim_matches('/');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    if path.is_empty() || !path.bytes().all(allowed) || path.contains("//") {
+        return Err(Failure::Option(format!(
+            "--path: {text:?} is no path; use one or more names of letters, digits, `-`, `.`, `_`, as in /bayeux"
+        )));
+    }
+    Ok(format!("/{path}"))
+}

@@ -1,0 +1,137 @@
+//! `Call` and `Answer`: what enters the engine and what comes out. Owned on both sides, so they can cross threads and nodes.
+
+use std::net::IpAddr;
+
+use bayeux_protocol::Message;
+
+use crate::{Time, store::Key};
+
+/// A batch of messages as one connection sent it, and who that is.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The connection the batch came on.
+    pub origin: Origin,
+    /// The messages, in order.
+    pub batch: Vec<Message>,
+}
+
+/// Names a connection for as long as the process lives. A request over HTTP has one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// The browser that the BAYEUX_BROWSER cookie names: 16 random bytes, proven genuine by the server crate.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BrowserId(pub [u8; 16]);
+
+impl std::fmt::Debug for BrowserId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BrowserId(..)")
+    }
+}
+
+/// What the engine knows of a connection.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The address of its peer.
+    pub peer: IpAddr,
+    /// How it carries messages.
+    pub carrier: Carrier,
+    /// The browser it belongs to: named by its cookie, or newly named in the reply.
+    pub browser: Option<BrowserId>,
+    /// The shard whose worker serves this connection; new sessions are born there.
+    pub shard: Option<usize>,
+}
+
+/// How a connection carries messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// One request, one reply; events ride on connect replies.
+    Http,
+    /// A WebSocket; events are pushed.
+    Socket {
+        /// The ticket of the session that receives on this socket, if any.
+        ticket: Option<Ticket>,
+        /// When the socket was upgraded, if it came without a cookie and has adopted no session yet.
+        may_adopt: Option<Time>,
+    },
+}
+
+impl Carrier {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "long-polling",
+            Self::Socket { .. } => "websocket",
+        }
+    }
+}
+
+/// A connection's claim on a session's events: where the link is, and which of the links that were ever there.
+/// A stale ticket does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    pub(crate) shard: u16,
+    pub(crate) link: u32,
+    pub(crate) serial: u64,
+}
+
+impl Ticket {
+    pub(crate) const fn key(self) -> Key {
+        Key {
+            index: self.link,
+            serial: self.serial,
+        }
+    }
+}
+
+/// What comes of a [`Call`].
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The replies to write now, one JSON array; `None` when there is nothing to say yet.
+    pub frame: Option<Vec<u8>>,
+    /// HTTP: the batch was one connect, which is held. Poll it with [`Engine::take`](crate::Engine::take).
+    pub held: Option<Ticket>,
+    /// HTTP: events lent to `frame`. Each is to be [confirmed](crate::Engine::confirm) when the frame is written, or
+    /// [cancelled](crate::Engine::cancel).
+    pub lent: Vec<Ticket>,
+    /// Socket: a session that now receives on this connection. Replaces the earlier ticket, which is to be cancelled.
+    pub attached: Option<Ticket>,
+    /// Socket: the connection took over a session by the adoption rule; it may not do so again.
+    pub adopted: bool,
+    /// A handshake succeeded: over HTTP the reply has to set the browser cookie.
+    pub handshaken: bool,
+    /// The frame is not to be written before this time: the session asks for empty replies too often.
+    pub not_before: Option<Time>,
+}
+
+/// What a held connect or a socket is to write next.
+#[derive(Debug)]
+pub enum Take {
+    /// Nothing now; the waker given is fired when there is.
+    Pending,
+    /// Write this JSON array.
+    Frame {
+        /// The bytes.
+        frame: Vec<u8>,
+        /// Whether it carries events: then confirm when it is written, or cancel.
+        lent: bool,
+        /// Whether the link is over with this frame (always so for a held connect; with `lent`, once confirmed).
+        last: bool,
+    },
+    /// The link is over without a word: a socket stays open for a new handshake.
+    Released,
+    /// Close the connection.
+    Close(CloseReason),
+}
+
+/// Why the engine wants a connection closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The session expired or overflowed while the socket was silent.
+    SessionEnded,
+    /// A write took too long and a newer connection has taken over.
+    Cut,
+    /// The server shuts down.
+    ShuttingDown,
+}

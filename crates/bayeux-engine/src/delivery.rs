@@ -1,0 +1,52 @@
+//! `Delivery`: a published message on its way. Encoded once, shared by every subscriber.
+
+use bayeux_protocol::{ChannelName, Json, MatchKeys, encode_delivery_head};
+use bytes::Bytes;
+
+use crate::ClientId;
+
+/// A published message: `{"channel":…,"data":…` as bytes without the closing brace, so that `ext` can be appended per
+/// session without encoding again. Nothing else of the publisher's message is kept (BX-HRD-10).
+#[derive(Debug)]
+pub struct Delivery {
+    head: Bytes,
+    keys: MatchKeys,
+    publisher: Option<ClientId>,
+}
+
+impl Delivery {
+    /// Encodes `data` for `channel`.
+    pub fn new(channel: &ChannelName, data: &Json) -> Self {
+        Self {
+            head: encode_delivery_head(channel, data),
+            keys: MatchKeys::new(channel),
+            publisher: None,
+        }
+    }
+
+    /// Marks the session that must not get its own message back.
+    pub(crate) fn not_to(mut self, publisher: ClientId) -> Self {
+        self.publisher = Some(publisher);
+        self
+    }
+
+    pub(crate) const fn publisher(&self) -> Option<&ClientId> {
+        self.publisher.as_ref()
+    }
+
+    /// The texts of all patterns that match the channel.
+    pub(crate) const fn keys(&self) -> &MatchKeys {
+        &self.keys
+    }
+
+    /// What it counts against outboxes and inboxes.
+    pub(crate) fn size(&self) -> usize {
+        self.head.len() + 1
+    }
+
+    /// Appends the finished message.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head);
+        out.push(b'}');
+    }
+}

@@ -1,0 +1,125 @@
+//! `Inbox`: the publishes that wait for fan-out in one shard, numbered, first in first out, bounded in bytes.
+//!
+//! A publish reserves room in every interested inbox before it pushes to the first, so it is delivered to all or refused.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+};
+
+use crate::{Delivery, wake::WakeList};
+
+/// The place of an entry in a shard's stream of deliveries. Starts at 1, never repeats, stays below 2^53 (at a million a
+/// second for 285 years); also the position of the entry in every outbox it reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position(pub(crate) u64);
+
+pub(crate) struct Inbox {
+    queue: Mutex<Queue>,
+    limit: usize,
+    pause: usize,
+}
+
+struct Queue {
+    entries: VecDeque<(Position, Arc<Delivery>)>,
+    next: Position,
+    /// Bytes queued and reserved.
+    bytes: usize,
+    /// Connections of publishers that wait until the inbox has drained to its mark; one each.
+    paused: Vec<Waker>,
+}
+
+/// Room taken in an inbox; to be used by a push or given back.
+#[must_use]
+pub(crate) struct Reservation(usize);
+
+impl Inbox {
+    pub(crate) const fn new(limit: usize, pause: usize) -> Self {
+        let queue = Queue {
+            entries: VecDeque::new(),
+            next: Position(1),
+            bytes: 0,
+            paused: Vec::new(),
+        };
+        Self {
+            queue: Mutex::new(queue),
+            limit,
+            pause,
+        }
+    }
+
+    /// Takes room for `size` bytes; `None` when the inbox is full.
+    pub(crate) fn reserve(&self, size: usize) -> Option<Reservation> {
+        let mut queue = self.lock();
+        if queue.bytes.saturating_add(size) > self.limit {
+            return None;
+        }
+        queue.bytes += size;
+        Some(Reservation(size))
+    }
+
+    pub(crate) fn give_back(&self, reservation: Reservation) {
+        self.lock().bytes -= reservation.0;
+    }
+
+    pub(crate) fn push(&self, _room: Reservation, delivery: Arc<Delivery>) {
+        let mut queue = self.lock();
+        let position = queue.next;
+        queue.next = Position(position.0 + 1);
+        queue.entries.push_back((position, delivery));
+    }
+
+    /// The number the next entry will get: what a subscription born now remembers as its beginning.
+    pub(crate) fn next_position(&self) -> Position {
+        self.lock().next
+    }
+
+    /// Takes the oldest entry. Publishers that were paused go on once the inbox is at its mark again.
+    pub(crate) fn pop(&self, wakes: &mut WakeList) -> Option<(Position, Arc<Delivery>)> {
+        let mut queue = self.lock();
+        let entry = queue.entries.pop_front()?;
+        queue.bytes -= entry.1.size();
+        if queue.bytes <= self.pause && !queue.paused.is_empty() {
+            for waker in std::mem::take(&mut queue.paused) {
+                wakes.push(Some(waker));
+            }
+        }
+        if queue.entries.is_empty() && queue.entries.capacity() > 1024 {
+            queue.entries = VecDeque::new();
+        }
+        Some(entry)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
+    /// Whether publishers are to pause; if so `waker` is fired when they may go on.
+    pub(crate) fn pause(&self, waker: &Waker) -> bool {
+        let mut queue = self.lock();
+        if queue.bytes <= self.pause {
+            return false;
+        }
+        if !queue.paused.iter().any(|other| other.will_wake(waker)) {
+            queue.paused.push(waker.clone());
+        }
+        true
+    }
+
+    /// Drops what a lost shard can no longer deliver; numbers go on.
+    pub(crate) fn clear(&self, wakes: &mut WakeList) -> VecDeque<(Position, Arc<Delivery>)> {
+        let mut queue = self.lock();
+        let lost = std::mem::take(&mut queue.entries);
+        let bytes: usize = lost.iter().map(|(_, delivery)| delivery.size()).sum();
+        queue.bytes -= bytes;
+        for waker in std::mem::take(&mut queue.paused) {
+            wakes.push(Some(waker));
+        }
+        lost
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,136 @@
+//! `Interest`: which shards want which pattern. The one concurrent index; a publish reads it, a first or last
+//! subscription of a shard writes it.
+//!
+//! A stale 1 costs a push for nothing; a stale 0 would be a lost message. So a shard sets its bit under its own lock,
+//! before the subscribe is answered, and clears it when its last subscription has left the shard's index.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
+};
+
+use bayeux_protocol::MatchKeys;
+
+use crate::{
+    backplane::Edge,
+    hash::{Keyed, Map},
+};
+
+/// Shards one bit each, so at most 64.
+pub(crate) const MAX_SHARDS: usize = 64;
+
+/// A set of shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ShardSet(u64);
+
+impl ShardSet {
+    pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
+        (0..MAX_SHARDS).filter(move |shard| self.0 & (1 << shard) != 0)
+    }
+}
+
+pub(crate) struct Interest {
+    table: RwLock<Table>,
+    /// Whether there are edges to tell: read after each call, so without the lock.
+    untold: AtomicBool,
+}
+
+struct Table {
+    shards: Map<Arc<str>, u64>,
+    /// Edges of the whole node that the backplane has not been told yet, in the order they happened.
+    edges: VecDeque<(Arc<str>, Edge)>,
+}
+
+impl Interest {
+    pub(crate) fn new(hash: Keyed) -> Self {
+        let table = Table {
+            shards: hash.map(),
+            edges: VecDeque::new(),
+        };
+        Self {
+            table: RwLock::new(table),
+            untold: AtomicBool::new(false),
+        }
+    }
+
+    /// The shards in which some pattern of `keys` has a subscriber.
+    pub(crate) fn shards(&self, keys: &MatchKeys) -> ShardSet {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        ShardSet(
+            keys.iter()
+                .filter_map(|key| table.shards.get(key))
+                .fold(0, |all, bits| all | bits),
+        )
+    }
+
+    /// The shard's first subscription to `pattern` has come. Returns whether it is the node's first.
+    pub(crate) fn add(&self, pattern: &Arc<str>, shard: usize) -> bool {
+        let table = &mut *self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let bits = table.shards.entry(pattern.clone()).or_default();
+        let first = *bits == 0;
+        *bits |= 1 << shard;
+        if first {
+            table.edges.push_back((pattern.clone(), Edge::Up));
+            self.untold.store(true, Release);
+        }
+        first
+    }
+
+    /// The shard's last subscription to `pattern` has gone. Returns whether it was the node's last.
+    pub(crate) fn remove(&self, pattern: &Arc<str>, shard: usize) -> bool {
+        let table = &mut *self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(bits) = table.shards.get_mut(pattern) else {
+            return false;
+        };
+        *bits &= !(1 << shard);
+        let last = *bits == 0;
+        if last {
+            table.shards.remove(pattern);
+            table.edges.push_back((pattern.clone(), Edge::Down));
+            self.untold.store(true, Release);
+        }
+        last
+    }
+
+    /// Clears everything of a shard that lost its state.
+    pub(crate) fn clear(&self, shard: usize) {
+        let table = &mut *self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let edges = &mut table.edges;
+        table.shards.retain(|pattern, bits| {
+            *bits &= !(1 << shard);
+            if *bits == 0 {
+                edges.push_back((pattern.clone(), Edge::Down));
+            }
+            *bits != 0
+        });
+        self.untold.store(true, Release);
+    }
+
+    pub(crate) fn has_edges(&self) -> bool {
+        self.untold.load(Acquire)
+    }
+
+    /// The oldest edge not yet told.
+    pub(crate) fn next_edge(&self) -> Option<(Arc<str>, Edge)> {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let edge = table.edges.pop_front();
+        if edge.is_none() {
+            self.untold.store(false, Release);
+        }
+        edge
+    }
+
+    pub(crate) fn patterns(&self) -> usize {
+        self.table
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .shards
+            .len()
+    }
+}

@@ -1,0 +1,80 @@
+//! `Link`: a connection's end of a session: the connect it holds, the events lent to it, and how it ended.
+
+use std::{task::Waker, time::Duration};
+
+use bayeux_protocol::MessageId;
+
+use crate::{
+    ClientId, CloseReason, ConnectionId, Time, inbox::Position, session::SessionKey, store::Key,
+};
+
+/// A link's place in its shard.
+pub(crate) type LinkKey = Key;
+
+pub(crate) struct Link {
+    pub(crate) session: SessionKey,
+    /// For the replies after the session is gone.
+    pub(crate) client: ClientId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) kind: LinkKind,
+    pub(crate) phase: Phase,
+    /// A connect that is not answered yet.
+    pub(crate) connect: Option<HeldConnect>,
+    /// Events through this position are being written to the connection.
+    pub(crate) lent: Option<Position>,
+    pub(crate) waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkKind {
+    /// One HTTP connect: over with its reply.
+    Poll,
+    /// A WebSocket: events are pushed; connects come and go.
+    Socket,
+}
+
+/// ```text
+///   Receiving ──newer connect──▶ Superseded ──answered──▶ (gone)
+///       └────────session over, cut, shutdown──▶ Ended ──told──▶ (gone)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The session's events come here, at once or when an older connection has finished.
+    Receiving,
+    /// A newer connection receives. A connect still open here is answered without events.
+    Superseded,
+    /// Nothing more comes.
+    Ended(Ending),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The client disconnected.
+    Disconnected,
+    /// The session expired, overflowed or was lost.
+    SessionGone,
+    /// Its write took too long.
+    Cut,
+    /// The server shuts down; come back after this time.
+    ShuttingDown(Duration),
+}
+
+impl Ending {
+    pub(crate) const fn close_reason(self) -> Option<CloseReason> {
+        match self {
+            Self::Disconnected => None,
+            Self::SessionGone => Some(CloseReason::SessionEnded),
+            Self::Cut => Some(CloseReason::Cut),
+            Self::ShuttingDown(_) => Some(CloseReason::ShuttingDown),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct HeldConnect {
+    pub(crate) id: Option<MessageId>,
+    /// Answered by then, events or not.
+    pub(crate) due: Time,
+    /// The server shuts down: come back after this time.
+    pub(crate) leaving: Option<Duration>,
+}

@@ -1,0 +1,41 @@
+//! `/meta/disconnect`: the session ends now (BX-DC-*).
+
+use bayeux_protocol::Message;
+
+use crate::{
+    link::Ending,
+    reply::{ConnectReply, reply},
+    session::{Receiving, SessionKey},
+    shard::{Env, Shard, Turn},
+    stats::count,
+};
+
+impl Shard {
+    /// Removes the session and releases its held connect (BX-DC-3): on this very connection in this frame, before the reply;
+    /// npm cometd closes its socket only then.
+    pub(crate) fn disconnect(
+        &mut self,
+        env: &mut Env<'_>,
+        turn: &mut Turn,
+        key: SessionKey,
+        request: &Message,
+    ) {
+        let Some(session) = self.session(key) else {
+            return;
+        };
+        let id = session.id;
+        if let Receiving::Here(link) = session.receiving
+            && let Some(link) = self.link_mut(link)
+            && link.connection == turn.origin.connection
+            && let Some(held) = link.connect.take()
+        {
+            turn.replies
+                .push(&ConnectReply::Disconnected.message(held.id, &id, env.config));
+        }
+        count(&env.counters.sessions_disconnected);
+        self.close(env, key, Ending::Disconnected, "disconnected");
+        let mut reply = reply(request, true);
+        reply.client_id = Some(id.as_str().into());
+        turn.replies.push(&reply);
+    }
+}

@@ -1,0 +1,92 @@
+//! `Outbox`: what waits for one session, in order, bounded in bytes and messages, handed over in two phases.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::{Delivery, inbox::Position};
+
+/// Entries leave only by [`Outbox::commit`]: what is written to a connection that breaks is still here.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    entries: VecDeque<(Position, Arc<Delivery>)>,
+    bytes: usize,
+}
+
+/// What one write takes: everything up to and including `through`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub(crate) through: Position,
+    pub(crate) messages: usize,
+}
+
+/// The outbox is full: the session ends, since skipping a message would lose it silently.
+#[derive(Debug)]
+pub(crate) struct Overflow;
+
+impl Outbox {
+    pub(crate) fn push(
+        &mut self,
+        position: Position,
+        delivery: &Arc<Delivery>,
+        max_messages: usize,
+        max_bytes: usize,
+    ) -> Result<(), Overflow> {
+        let size = delivery.size();
+        if self.entries.len() >= max_messages || self.bytes.saturating_add(size) > max_bytes {
+            return Err(Overflow);
+        }
+        self.bytes += size;
+        self.entries.push_back((position, delivery.clone()));
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What the next write may take: at least one message, then as many as fit `max_bytes`. `None` if nothing waits.
+    pub(crate) fn peek(&self, max_bytes: usize) -> Option<Batch> {
+        let mut bytes = 0;
+        let mut batch = None;
+        for (messages, (position, delivery)) in self.entries.iter().enumerate() {
+            bytes += delivery.size() + 1;
+            if bytes > max_bytes && batch.is_some() {
+                break;
+            }
+            batch = Some(Batch {
+                through: *position,
+                messages: messages + 1,
+            });
+        }
+        batch
+    }
+
+    /// Appends the messages of `batch`, each followed by a comma.
+    pub(crate) fn write(&self, batch: Batch, out: &mut Vec<u8>) {
+        out.reserve(
+            self.entries
+                .iter()
+                .take(batch.messages)
+                .map(|(_, delivery)| delivery.size() + 1)
+                .sum(),
+        );
+        for (_, delivery) in self.entries.iter().take(batch.messages) {
+            delivery.write(out);
+            out.push(b',');
+        }
+    }
+
+    /// Everything through this position was handed over.
+    pub(crate) fn commit(&mut self, through: Position) {
+        while let Some((position, delivery)) = self.entries.front() {
+            if *position > through {
+                break;
+            }
+            self.bytes -= delivery.size();
+            self.entries.pop_front();
+        }
+        // An idle session keeps no buffer that a burst left behind.
+        if self.entries.is_empty() && self.entries.capacity() > 16 {
+            self.entries = VecDeque::new();
+        }
+    }
+}

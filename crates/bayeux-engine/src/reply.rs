@@ -1,0 +1,137 @@
+//! `Replies`: the frame being written, and what every reply has in common.
+
+use std::time::Duration;
+
+use bayeux_protocol::{Advice, ErrorCode, Message, MessageId, Reconnect, error_code};
+
+use crate::{
+    ClientId, Config,
+    link::HeldConnect,
+    outbox::{Batch, Outbox},
+};
+
+const CONNECT: &str = "/meta/connect";
+
+/// The interval that a superseded connect is answered with: a client with two loops slows one of them down.
+const SUPERSEDED_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The interval for a session used without its cookie: the client's next handshake meets the same fate, so not at once.
+pub(crate) const FOREIGN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One JSON array in the making.
+pub(crate) struct Replies {
+    out: Vec<u8>,
+}
+
+impl Replies {
+    pub(crate) fn new() -> Self {
+        Self { out: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, message: &Message) {
+        self.open();
+        message.encode(&mut self.out);
+        self.out.push(b',');
+    }
+
+    pub(crate) fn push_events(&mut self, outbox: &Outbox, batch: Batch) {
+        self.open();
+        outbox.write(batch, &mut self.out);
+    }
+
+    /// The finished array; `None` if nothing was pushed.
+    pub(crate) fn finish(mut self) -> Option<Vec<u8>> {
+        *self.out.last_mut()? = b']';
+        Some(self.out)
+    }
+
+    fn open(&mut self) {
+        if self.out.is_empty() {
+            self.out.push(b'[');
+        }
+    }
+}
+
+/// Advice is always whole: both stock clients keep what they last got, from any message (BX-ADV-2).
+pub(crate) fn advice(config: &Config, reconnect: Reconnect, interval: Duration) -> Advice {
+    Advice {
+        reconnect: Some(reconnect),
+        interval: Some(millis(interval)),
+        timeout: Some(millis(config.timeout)),
+        ..Advice::default()
+    }
+}
+
+/// A reply to `request`: its channel and id (BX-CH-8, BX-FLD-7).
+pub(crate) fn reply(request: &Message, successful: bool) -> Message {
+    Message {
+        channel: request.channel.clone(),
+        id: request.id.clone(),
+        successful: Some(successful),
+        ..Message::default()
+    }
+}
+
+/// A refusal: BX-FLD-12.
+pub(crate) fn refusal(request: &Message, code: ErrorCode, args: &[&str]) -> Message {
+    let mut reply = reply(request, false);
+    reply.error = Some(code.message(args));
+    reply.subscription = request.subscription.clone();
+    reply
+}
+
+/// 402: the session is not there, or not the sender's; the client is to handshake (BX-ADV-4).
+pub(crate) fn session_unknown(request: &Message, config: &Config, interval: Duration) -> Message {
+    let mut reply = refusal(request, error_code::SESSION_UNKNOWN, &[]);
+    reply.advice = Some(advice(config, Reconnect::Handshake, interval));
+    reply
+}
+
+/// The answer to a connect (BX-CN-7).
+pub(crate) enum ConnectReply {
+    /// As usual.
+    Retry,
+    /// A newer connect has come.
+    Superseded,
+    /// The client disconnected (BX-DC-3).
+    Disconnected,
+    /// The session is gone.
+    SessionGone,
+    /// The server goes; come back after this time.
+    ShuttingDown(Duration),
+}
+
+impl ConnectReply {
+    /// The answer to a connect whose time has come.
+    pub(crate) fn of(held: &HeldConnect) -> Self {
+        held.leaving.map_or(Self::Retry, Self::ShuttingDown)
+    }
+
+    pub(crate) fn message(
+        self,
+        id: Option<MessageId>,
+        client: &ClientId,
+        config: &Config,
+    ) -> Message {
+        let (successful, reconnect, interval) = match self {
+            Self::Retry => (true, Reconnect::Retry, config.interval),
+            Self::Superseded => (true, Reconnect::Retry, SUPERSEDED_INTERVAL),
+            Self::Disconnected => (true, Reconnect::None, config.interval),
+            Self::SessionGone => (false, Reconnect::Handshake, Duration::ZERO),
+            Self::ShuttingDown(interval) => (true, Reconnect::Retry, interval),
+        };
+        Message {
+            channel: Some(CONNECT.into()),
+            id,
+            client_id: Some(client.as_str().into()),
+            successful: Some(successful),
+            error: (!successful).then(|| error_code::SESSION_UNKNOWN.message(&[])),
+            advice: Some(advice(config, reconnect, interval)),
+            ..Message::default()
+        }
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}

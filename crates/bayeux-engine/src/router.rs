@@ -1,0 +1,94 @@
+//! `Router`: the way of a publish to the inboxes of the shards that want it, and whom to wake there.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    task::Waker,
+};
+
+use crate::{
+    Delivery,
+    hash::Keyed,
+    inbox::{Inbox, Reservation},
+    interest::{Interest, ShardSet},
+    wake::WakeList,
+};
+
+pub(crate) struct Router {
+    pub(crate) interest: Interest,
+    lanes: Box<[Lane]>,
+}
+
+/// A shard's side of the router.
+struct Lane {
+    inbox: Inbox,
+    /// The pumper that sleeps, if it does.
+    pumper: Mutex<Option<Waker>>,
+}
+
+/// An interested inbox had no room: the publish goes nowhere.
+#[derive(Debug)]
+pub(crate) struct InboxFull;
+
+impl Router {
+    pub(crate) fn new(shards: usize, hash: Keyed, limit: usize, pause: usize) -> Self {
+        let lane = |_| Lane {
+            inbox: Inbox::new(limit, pause),
+            pumper: Mutex::new(None),
+        };
+        Self {
+            interest: Interest::new(hash),
+            lanes: (0..shards).map(lane).collect(),
+        }
+    }
+
+    /// Pushes to every interested shard, or to none.
+    pub(crate) fn route(
+        &self,
+        delivery: &Arc<Delivery>,
+        wakes: &mut WakeList,
+    ) -> Result<ShardSet, InboxFull> {
+        let shards = self.interest.shards(delivery.keys());
+        let mut taken: Vec<(usize, Reservation)> = Vec::new();
+        for shard in shards.iter() {
+            let Some(room) = self.inbox(shard).reserve(delivery.size()) else {
+                for (shard, room) in taken {
+                    self.inbox(shard).give_back(room);
+                }
+                return Err(InboxFull);
+            };
+            taken.push((shard, room));
+        }
+        for (shard, room) in taken {
+            self.inbox(shard).push(room, delivery.clone());
+            wakes.push(self.take_pumper(shard));
+        }
+        Ok(shards)
+    }
+
+    pub(crate) fn inbox(&self, shard: usize) -> &Inbox {
+        &self.lanes[shard].inbox
+    }
+
+    /// The waker of the shard's pumper, if it sleeps.
+    pub(crate) fn take_pumper(&self, shard: usize) -> Option<Waker> {
+        self.lanes[shard]
+            .pumper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Lets the shard's pumper sleep; returns a waker it replaces, to be dropped after unlock.
+    pub(crate) fn park_pumper(&self, shard: usize, waker: &Waker) -> Option<Waker> {
+        self.lanes[shard]
+            .pumper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(waker.clone())
+    }
+
+    /// Whether some inbox is over its mark; if so `waker` is fired when that one has drained.
+    pub(crate) fn pause(&self, waker: &Waker) -> bool {
+        self.lanes.iter().any(|lane| lane.inbox.pause(waker))
+    }
+}

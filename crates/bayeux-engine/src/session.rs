@@ -1,0 +1,176 @@
+//! `Session`: one client's state on the server.
+
+use std::{net::IpAddr, time::Duration};
+
+use crate::{
+    BrowserId, Carrier, ClientId, Config, ConnectionId, Origin, Time, deadline::Deadline,
+    inbox::Position, link::LinkKey, outbox::Outbox, store::Key, subscription::Subscription,
+};
+
+/// A session's place in its shard.
+pub(crate) type SessionKey = Key;
+
+pub(crate) struct Session {
+    pub(crate) id: ClientId,
+    pub(crate) binding: Binding,
+    /// Whether a connect has come: the first one is answered at once.
+    pub(crate) connected: bool,
+    pub(crate) receiving: Receiving,
+    pub(crate) outbox: Outbox,
+    pub(crate) subscriptions: Vec<Subscription>,
+    /// The last entry that a fan-out put into the outbox: one copy, however many patterns match.
+    pub(crate) last_delivery: Position,
+    pub(crate) deadline: Deadline,
+    /// What the shard's table of deadlines holds for this session.
+    pub(crate) armed: Option<Time>,
+    /// The interval that the client announced with its last connect; its expiry is stretched by it.
+    pub(crate) interval: Duration,
+    pub(crate) spin: Spin,
+}
+
+/// Which connection receives the session's events.
+///
+/// ```text
+///            connect / socket               newer connect
+///   Away ───────────────────────▶ Here(link) ────────────────▶ Here(newer)        nothing lent to the older
+///    ▲                              │   │ newer connect                           ▲
+///    │  confirmed, cancelled        │   └──────────▶ Draining { old, next } ──────┘
+///    └──────────────────────────────┘                 old confirmed, cancelled or cut
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receiving {
+    /// None: events wait in the outbox.
+    Away,
+    /// This one.
+    Here(LinkKey),
+    /// `old` still writes what was lent to it; `next` receives once that is settled.
+    Draining {
+        /// The older connection.
+        old: LinkKey,
+        /// The newer one, if it still waits.
+        next: Option<LinkKey>,
+    },
+}
+
+/// Whose connections may use the session (BX-SEC-3).
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    browser: Option<BrowserId>,
+    /// The socket it handshook on, or the one that adopted it.
+    home: Option<ConnectionId>,
+    peer: IpAddr,
+    born: Time,
+    /// Handshaken over HTTP and not adopted yet.
+    adoptable: bool,
+}
+
+/// What a connection is to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It may use it.
+    Owner,
+    /// It may use it from now on, by the adoption rule.
+    Adopted,
+    /// It may not.
+    Foreign,
+}
+
+impl Binding {
+    pub(crate) fn new(origin: &Origin, now: Time) -> Self {
+        let (home, adoptable) = match origin.carrier {
+            Carrier::Http => (None, true),
+            Carrier::Socket { .. } => (Some(origin.connection), false),
+        };
+        Self {
+            browser: origin.browser,
+            home,
+            peer: origin.peer,
+            born: now,
+            adoptable,
+        }
+    }
+
+    /// Judges a connection: the socket of the handshake, the browser of the handshake, or a socket that was opened
+    /// without a cookie while the handshake was under way, once.
+    pub(crate) fn claim(&mut self, origin: &Origin, config: &Config) -> Claim {
+        let same_socket = self.home == Some(origin.connection);
+        let same_browser = self.browser.is_some() && self.browser == origin.browser;
+        if config.trust_client_session || same_socket || same_browser {
+            return Claim::Owner;
+        }
+        let Carrier::Socket {
+            may_adopt: Some(upgraded),
+            ..
+        } = origin.carrier
+        else {
+            return Claim::Foreign;
+        };
+        let in_time =
+            !config.adopt_window.is_zero() && upgraded.distance(self.born) <= config.adopt_window;
+        if !(self.adoptable && in_time && self.peer == origin.peer) {
+            return Claim::Foreign;
+        }
+        self.adoptable = false;
+        self.home = Some(origin.connection);
+        Claim::Adopted
+    }
+}
+
+/// Counts the empty replies of the current second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spin {
+    began: Time,
+    replies: u32,
+}
+
+impl Spin {
+    /// One more empty reply. Returns until when it is to be delayed, if the session asks too often.
+    pub(crate) fn count(&mut self, now: Time, limit: u32) -> Option<Time> {
+        const SECOND: Duration = Duration::from_secs(1);
+        if now.since(self.began) >= SECOND {
+            *self = Self {
+                began: now,
+                replies: 0,
+            };
+        }
+        self.replies = self.replies.saturating_add(1);
+        (self.replies > limit).then(|| self.began + SECOND)
+    }
+}
+
+impl Session {
+    pub(crate) fn new(id: ClientId, binding: Binding, deadline: Deadline) -> Self {
+        Self {
+            id,
+            binding,
+            connected: false,
+            receiving: Receiving::Away,
+            outbox: Outbox::default(),
+            subscriptions: Vec::new(),
+            last_delivery: Position::default(),
+            deadline,
+            armed: None,
+            interval: Duration::ZERO,
+            spin: Spin::default(),
+        }
+    }
+
+    /// When the session ends if it does not connect, counted from now (BX-CN-8).
+    pub(crate) fn expiry(&self, now: Time, config: &Config) -> Deadline {
+        Deadline::Expiry(now + config.interval.max(self.interval) + config.max_interval)
+    }
+
+    /// The place of `pattern` among the subscriptions.
+    pub(crate) fn subscription(&self, pattern: &str) -> Option<usize> {
+        self.subscriptions
+            .iter()
+            .position(|subscription| &*subscription.pattern == pattern)
+    }
+
+    pub(crate) fn wildcards(&self) -> usize {
+        self.subscriptions
+            .iter()
+            .filter(|subscription| subscription.wildcard)
+            .count()
+    }
+}

@@ -1,0 +1,127 @@
+//! HOT PATH: from the inbox to the outboxes. Budget per subscriber: one list entry, one session, one link; no hashing, no
+//! allocation but the outbox's growth, no log.
+
+use std::sync::Arc;
+
+use super::{Env, Shard};
+use crate::{
+    Delivery,
+    inbox::Position,
+    link::Ending,
+    outbox::Overflow,
+    session::{Receiving, SessionKey},
+    stats::{count, count_many},
+};
+
+/// Where a fan-out that its budget cut goes on. It is finished before the next entry of the inbox is looked at.
+pub(crate) struct Cursor {
+    position: Position,
+    delivery: Arc<Delivery>,
+    /// Which of the delivery's match keys, and which place in that pattern's list.
+    key: usize,
+    place: usize,
+}
+
+impl Shard {
+    /// Delivers to at most `budget` subscribers. Returns whether something is left.
+    pub(crate) fn fan_out(&mut self, env: &mut Env<'_>, mut budget: usize) -> bool {
+        loop {
+            let cursor = match self.cursor.take() {
+                Some(cursor) => cursor,
+                None => match env.router.inbox(env.shard).pop(env.wakes) {
+                    Some((position, delivery)) => Cursor {
+                        position,
+                        delivery,
+                        key: 0,
+                        place: 0,
+                    },
+                    None => return false,
+                },
+            };
+            self.deliver(env, cursor, &mut budget);
+            if budget == 0 {
+                return self.cursor.is_some() || !env.router.inbox(env.shard).is_empty();
+            }
+        }
+    }
+
+    fn deliver(&mut self, env: &mut Env<'_>, mut cursor: Cursor, budget: &mut usize) {
+        let mut overflowed: Vec<SessionKey> = Vec::new();
+        let mut delivered = 0;
+        let delivery = cursor.delivery.clone();
+        for key in delivery.keys().iter().skip(cursor.key) {
+            let length = self.index.get(key).map_or(0, |list| list.len());
+            while cursor.place < length && *budget > 0 {
+                let subscriber = self.index.get(key).and_then(|list| list.get(cursor.place));
+                cursor.place += 1;
+                *budget -= 1;
+                let Some(subscriber) = subscriber else {
+                    continue;
+                };
+                if subscriber.since > cursor.position {
+                    continue;
+                }
+                match self.hand_over(env, subscriber.session, &cursor) {
+                    Ok(true) => delivered += 1,
+                    Ok(false) => {}
+                    Err(Overflow) => overflowed.push(subscriber.session),
+                }
+            }
+            if cursor.place < length {
+                break;
+            }
+            cursor.key += 1;
+            cursor.place = 0;
+        }
+        count_many(&env.counters.deliveries, delivered);
+        if cursor.key < delivery.keys().len() {
+            self.cursor = Some(cursor);
+        }
+        self.end_overflowed(env, overflowed);
+        if self.cursor.is_none() {
+            for pattern in std::mem::take(&mut self.untidy) {
+                self.tidy(&pattern);
+            }
+        }
+    }
+
+    /// Puts the delivery into one outbox, once, and collects the waker of its connection.
+    #[inline]
+    fn hand_over(
+        &mut self,
+        env: &mut Env<'_>,
+        key: SessionKey,
+        cursor: &Cursor,
+    ) -> Result<bool, Overflow> {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return Ok(false);
+        };
+        if session.last_delivery == cursor.position
+            || cursor.delivery.publisher() == Some(&session.id)
+        {
+            return Ok(false);
+        }
+        session.last_delivery = cursor.position;
+        let config = env.config;
+        session.outbox.push(
+            cursor.position,
+            &cursor.delivery,
+            config.max_queue,
+            config.max_queue_bytes,
+        )?;
+        if let Receiving::Here(link) = session.receiving
+            && let Some(link) = self.links.get_mut(link)
+        {
+            env.wakes.push(link.waker.take());
+        }
+        Ok(true)
+    }
+
+    #[cold]
+    fn end_overflowed(&mut self, env: &mut Env<'_>, sessions: Vec<SessionKey>) {
+        for key in sessions {
+            count(&env.counters.sessions_overflowed);
+            self.close(env, key, Ending::SessionGone, "outbox full");
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! How a session's events reach its connection: taking over, lending, confirming, giving up, and the deadlines of it all.
+
+use std::task::Waker;
+
+use super::{Env, Shard};
+use crate::{
+    CloseReason, ConnectionId, Take, Time,
+    deadline::Deadline,
+    link::{Ending, HeldConnect, Link, LinkKey, LinkKind, Phase},
+    reply::{ConnectReply, Replies},
+    session::{Receiving, SessionKey},
+    stats::count,
+};
+
+/// What a link has to say now.
+enum Due {
+    Nothing,
+    /// Events, if any wait, and the held connect's reply, if it is time.
+    Events {
+        reply: bool,
+    },
+    /// A reply without events, after which the link is over.
+    Last(ConnectReply),
+    Released,
+    Close(CloseReason),
+}
+
+impl Shard {
+    /// A new link to `session`, not receiving yet.
+    pub(crate) fn link(
+        &mut self,
+        session: SessionKey,
+        connection: ConnectionId,
+        kind: LinkKind,
+    ) -> Option<LinkKey> {
+        let client = self.sessions.get(session)?.id;
+        let (phase, connect, lent, waker) = (Phase::Receiving, None, None, None);
+        Some(self.links.insert(Link {
+            session,
+            client,
+            connection,
+            kind,
+            phase,
+            connect,
+            lent,
+            waker,
+        }))
+    }
+
+    /// Makes `newer` the connection that receives. The older one's held connect is answered at once, without events; if it
+    /// still writes what was lent to it, the newer one waits for that.
+    pub(crate) fn take_over(&mut self, env: &mut Env<'_>, session: SessionKey, newer: LinkKey) {
+        let Some(receiving) = self.sessions.get(session).map(|session| session.receiving) else {
+            return;
+        };
+        let receiving = match receiving {
+            Receiving::Away => Receiving::Here(newer),
+            Receiving::Here(old) => {
+                let writes = self.links.get(old).is_some_and(|link| link.lent.is_some());
+                self.supersede(env, old);
+                if writes {
+                    Receiving::Draining {
+                        old,
+                        next: Some(newer),
+                    }
+                } else {
+                    Receiving::Here(newer)
+                }
+            }
+            Receiving::Draining { old, next } => {
+                if let Some(next) = next {
+                    self.supersede(env, next);
+                }
+                Receiving::Draining {
+                    old,
+                    next: Some(newer),
+                }
+            }
+        };
+        self.receive(env, session, receiving);
+    }
+
+    fn supersede(&mut self, env: &mut Env<'_>, key: LinkKey) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        if link.phase == Phase::Receiving {
+            link.phase = Phase::Superseded;
+            count(&env.counters.connects_superseded);
+        }
+        env.wakes.push(link.waker.take());
+    }
+
+    /// What the link's connection is to write now; else `waker` is kept and fired when there is something.
+    pub(crate) fn take(&mut self, env: &mut Env<'_>, key: LinkKey, waker: Option<&Waker>) -> Take {
+        match self.due(env.now, key) {
+            Due::Nothing => {
+                self.park(env, key, waker);
+                Take::Pending
+            }
+            Due::Events { reply } => self.frame(env, key, reply),
+            Due::Last(reply) => {
+                let Some(link) = self.release(env, key) else {
+                    return Take::Released;
+                };
+                let id = link.connect.and_then(|held| held.id);
+                let mut replies = Replies::new();
+                replies.push(&reply.message(id, &link.client, env.config));
+                let frame = replies.finish().expect("a reply was pushed");
+                Take::Frame {
+                    frame,
+                    lent: false,
+                    last: true,
+                }
+            }
+            Due::Released => {
+                self.release(env, key);
+                Take::Released
+            }
+            Due::Close(reason) => {
+                self.release(env, key);
+                Take::Close(reason)
+            }
+        }
+    }
+
+    fn due(&self, now: Time, key: LinkKey) -> Due {
+        let Some(link) = self.links.get(key) else {
+            return Due::Close(CloseReason::SessionEnded);
+        };
+        match (link.phase, &link.connect) {
+            (Phase::Receiving, connect) => {
+                let Some(session) = self.sessions.get(link.session) else {
+                    return Due::Close(CloseReason::SessionEnded);
+                };
+                if session.receiving != Receiving::Here(key) || link.lent.is_some() {
+                    return Due::Nothing;
+                }
+                let events = !session.outbox.is_empty();
+                let reply = match (link.kind, connect) {
+                    (LinkKind::Poll, Some(held)) => events || held.due <= now,
+                    (LinkKind::Socket, Some(held)) => held.due <= now,
+                    (_, None) => false,
+                };
+                if reply || events {
+                    Due::Events { reply }
+                } else {
+                    Due::Nothing
+                }
+            }
+            (Phase::Superseded, Some(_)) => Due::Last(ConnectReply::Superseded),
+            (Phase::Superseded, None) => Due::Released,
+            (Phase::Ended(Ending::ShuttingDown(_)), Some(_)) => Due::Events { reply: true },
+            (Phase::Ended(Ending::Disconnected), Some(_)) => Due::Last(ConnectReply::Disconnected),
+            (Phase::Ended(Ending::SessionGone), Some(_)) => Due::Last(ConnectReply::SessionGone),
+            (Phase::Ended(ending), _) => ending.close_reason().map_or(Due::Released, Due::Close),
+        }
+    }
+
+    fn frame(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool) -> Take {
+        let last = self
+            .links
+            .get(key)
+            .is_some_and(|link| link.kind == LinkKind::Poll);
+        let mut replies = Replies::new();
+        let lent = self.write(env, key, reply, &mut replies);
+        replies
+            .finish()
+            .map_or(Take::Pending, |frame| Take::Frame { frame, lent, last })
+    }
+
+    /// Writes the waiting events, then the reply of the held connect: events come first, in the same frame. Returns
+    /// whether events were lent; if not, a poll is over with this.
+    pub(crate) fn write(
+        &mut self,
+        env: &mut Env<'_>,
+        key: LinkKey,
+        reply: bool,
+        replies: &mut Replies,
+    ) -> bool {
+        let Some(link) = self.links.get_mut(key) else {
+            return false;
+        };
+        let session = self.sessions.get(link.session);
+        let batch = session.and_then(|session| session.outbox.peek(env.config.max_batch_bytes));
+        if let (Some(session), Some(batch)) = (session, batch) {
+            replies.push_events(&session.outbox, batch);
+            link.lent = Some(batch.through);
+        }
+        if reply && let Some(held) = link.connect.take() {
+            let reply = match link.phase {
+                Phase::Ended(Ending::ShuttingDown(interval)) => {
+                    ConnectReply::ShuttingDown(interval)
+                }
+                _ => ConnectReply::of(&held),
+            };
+            replies.push(&reply.message(held.id, &link.client, env.config));
+        }
+        let session = link.session;
+        if link.kind == LinkKind::Poll && batch.is_none() {
+            self.release(env, key);
+        } else {
+            self.settle(env, session);
+        }
+        batch.is_some()
+    }
+
+    fn park(&mut self, env: &mut Env<'_>, key: LinkKey, waker: Option<&Waker>) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let Some(waker) = waker else { return };
+        if !link
+            .waker
+            .as_ref()
+            .is_some_and(|kept| kept.will_wake(waker))
+        {
+            env.wakes.discard(link.waker.replace(waker.clone()));
+        }
+    }
+
+    /// The write of what was lent is complete: the events have left the outbox.
+    pub(crate) fn confirm(&mut self, env: &mut Env<'_>, key: LinkKey) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let Some(through) = link.lent.take() else {
+            return;
+        };
+        let (session, poll) = (link.session, link.kind == LinkKind::Poll);
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.outbox.commit(through);
+        }
+        if poll {
+            self.release(env, key);
+        } else {
+            self.drained(env, session, key);
+        }
+    }
+
+    /// The connection is gone or gives up: what was lent stays in the outbox for the next one.
+    pub(crate) fn release(&mut self, env: &mut Env<'_>, key: LinkKey) -> Option<Link> {
+        let mut link = self.links.remove(key)?;
+        env.wakes.discard(link.waker.take());
+        let session = link.session;
+        match self.sessions.get(session).map(|session| session.receiving) {
+            Some(Receiving::Here(here)) if here == key => {
+                self.receive(env, session, Receiving::Away)
+            }
+            Some(Receiving::Draining { old, .. }) if old == key => self.drained(env, session, key),
+            Some(Receiving::Draining { old, next }) if next == Some(key) => {
+                self.receive(env, session, Receiving::Draining { old, next: None });
+            }
+            _ => {}
+        }
+        Some(link)
+    }
+
+    /// `old` has nothing lent any more: whoever waited for that receives now.
+    fn drained(&mut self, env: &mut Env<'_>, session: SessionKey, key: LinkKey) {
+        let Some(Receiving::Draining { old, next }) =
+            self.sessions.get(session).map(|session| session.receiving)
+        else {
+            return;
+        };
+        if old != key {
+            return;
+        }
+        self.receive(env, session, next.map_or(Receiving::Away, Receiving::Here));
+        if let Some(next) = next.and_then(|next| self.links.get_mut(next)) {
+            env.wakes.push(next.waker.take());
+        }
+    }
+
+    fn receive(&mut self, env: &mut Env<'_>, key: SessionKey, receiving: Receiving) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.receiving = receiving;
+        }
+        self.settle(env, key);
+    }
+
+    /// Gives the session the deadline that its state asks for. Every session has one at all times.
+    pub(crate) fn settle(&mut self, env: &mut Env<'_>, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        session.deadline = match (session.receiving, session.deadline) {
+            (Receiving::Away, _) => session.expiry(env.now, env.config),
+            (Receiving::Here(link), _) => match self.links.get(link) {
+                Some(Link {
+                    kind: LinkKind::Poll,
+                    lent: Some(_),
+                    ..
+                }) => Deadline::Write(env.now + env.config.timeout),
+                Some(Link {
+                    connect: Some(held),
+                    ..
+                }) => Deadline::Hold(held.due),
+                _ => session.expiry(env.now, env.config),
+            },
+            // Newer connects may come and go; the one that writes still has the time it was given at first.
+            (Receiving::Draining { .. }, Deadline::Write(at)) => {
+                Deadline::Write(at.min(env.now + env.config.write_timeout))
+            }
+            (Receiving::Draining { .. }, _) => Deadline::Write(env.now + env.config.write_timeout),
+        };
+        self.deadlines
+            .set(&mut session.armed, key, session.deadline.at());
+    }
+
+    /// Fires what is due, at most `budget` sessions. Returns whether more is due.
+    pub(crate) fn fire_deadlines(&mut self, env: &mut Env<'_>, budget: usize) -> bool {
+        for _ in 0..budget {
+            let Some(key) = self.deadlines.pop_due(env.now) else {
+                return false;
+            };
+            let Some(session) = self.sessions.get_mut(key) else {
+                continue;
+            };
+            session.armed = None;
+            match session.deadline {
+                later if later.at() > env.now => {
+                    self.deadlines.set(&mut session.armed, key, later.at())
+                }
+                Deadline::Hold(_) => self.hold_is_over(env, key),
+                Deadline::Write(_) => self.cut(env, key),
+                Deadline::Expiry(_) => {
+                    count(&env.counters.sessions_expired);
+                    self.close(env, key, Ending::SessionGone, "expired");
+                }
+            }
+        }
+        true
+    }
+
+    /// The held connect is due: its connection is woken to answer it. If it can't (a stuck socket), the session expires.
+    fn hold_is_over(&mut self, env: &mut Env<'_>, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        session.deadline = session.expiry(env.now, env.config);
+        self.deadlines
+            .set(&mut session.armed, key, session.deadline.at());
+        if let Receiving::Here(link) = session.receiving
+            && let Some(link) = self.links.get_mut(link)
+        {
+            env.wakes.push(link.waker.take());
+        }
+    }
+
+    /// A write took too long: its connection is closed, and what was lent goes to the next one.
+    fn cut(&mut self, env: &mut Env<'_>, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let (writer, next) = match session.receiving {
+            Receiving::Here(link) => (link, None),
+            Receiving::Draining { old, next } => (old, next),
+            Receiving::Away => return self.settle(env, key),
+        };
+        count(&env.counters.writes_cut);
+        if let Some(link) = self.links.get_mut(writer) {
+            link.lent = None;
+        }
+        self.end_link(env, writer, Ending::Cut);
+        self.receive(env, key, next.map_or(Receiving::Away, Receiving::Here));
+        if let Some(next) = next.and_then(|next| self.links.get_mut(next)) {
+            env.wakes.push(next.waker.take());
+        }
+    }
+
+    /// Holds a connect on a link until it is due.
+    pub(crate) fn hold(&mut self, env: &mut Env<'_>, key: LinkKey, held: HeldConnect) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        link.connect = Some(held);
+        let session = link.session;
+        self.settle(env, session);
+    }
+
+    pub(crate) fn link_mut(&mut self, key: LinkKey) -> Option<&mut Link> {
+        self.links.get_mut(key)
+    }
+}

@@ -1,0 +1,83 @@
+//! `Stats`: what happened, counted. Every limit that was reached has a counter here.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! stats {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Counters since the engine was built.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats { $($(#[doc = $doc])+ pub $name: u64,)+ }
+
+        #[derive(Default)]
+        pub(crate) struct Counters { $(pub(crate) $name: AtomicU64,)+ }
+
+        impl Counters {
+            pub(crate) fn read(&self) -> Stats {
+                Stats { $($name: self.$name.load(Relaxed),)+ }
+            }
+        }
+    };
+}
+
+stats! {
+    /// Sessions that a handshake made.
+    sessions_opened,
+    /// Sessions that disconnected themselves.
+    sessions_disconnected,
+    /// Sessions that ended since they did not connect in time.
+    sessions_expired,
+    /// Sessions that ended since their outbox was full.
+    sessions_overflowed,
+    /// Sessions lost with a shard that panicked.
+    sessions_lost,
+    /// Handshakes refused: at `max_sessions`, on shutdown, or since nothing could be agreed on.
+    handshakes_refused,
+    /// Publishes accepted.
+    publishes,
+    /// Publishes refused since an inbox was full.
+    publishes_refused,
+    /// Messages put into an outbox.
+    deliveries,
+    /// Messages answered with 402.
+    sessions_unknown,
+    /// Of these, messages with a live session's id but without its cookie.
+    sessions_foreign,
+    /// Messages refused for a wrong or missing field, or a bad channel.
+    messages_refused,
+    /// Subscriptions refused at a limit.
+    subscriptions_refused,
+    /// Empty connect replies that were delayed.
+    replies_delayed,
+    /// Connects that gave way to a newer one.
+    connects_superseded,
+    /// Writes cut since a newer connection waited too long.
+    writes_cut,
+    /// Shards that panicked and were replaced.
+    shards_replaced,
+}
+
+impl Counters {
+    /// Sessions opened and not ended. Read without a lock, so it may be off by those that come and go right now.
+    pub(crate) fn live_sessions(&self) -> usize {
+        let read = |counter: &AtomicU64| counter.load(Relaxed);
+        let ended = [
+            &self.sessions_disconnected,
+            &self.sessions_expired,
+            &self.sessions_overflowed,
+            &self.sessions_lost,
+        ];
+        let ended: u64 = ended.into_iter().map(read).sum();
+        read(&self.sessions_opened).saturating_sub(ended) as usize
+    }
+}
+
+/// Adds one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+/// Adds `n`.
+pub(crate) fn count_many(counter: &AtomicU64, n: usize) {
+    counter.fetch_add(n as u64, Relaxed);
+}

@@ -1,0 +1,77 @@
+//! `Store`: a slab whose keys carry a serial number, so that a key of something gone never finds its successor.
+
+use slab::Slab;
+
+/// Where a thing is, and which of the things that were ever there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub(crate) index: u32,
+    pub(crate) serial: u64,
+}
+
+pub(crate) struct Store<T> {
+    slab: Slab<(u64, T)>,
+    next_serial: u64,
+}
+
+impl<T> Store<T> {
+    /// An empty store whose serials begin at `next_serial`: a replaced store goes on where the lost one was.
+    pub(crate) const fn new(next_serial: u64) -> Self {
+        Self {
+            slab: Slab::new(),
+            next_serial,
+        }
+    }
+
+    pub(crate) const fn next_serial(&self) -> u64 {
+        self.next_serial
+    }
+
+    pub(crate) fn insert(&mut self, value: T) -> Key {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let index = u32::try_from(self.slab.insert((serial, value)))
+            .expect("limits keep stores below 2^32 entries");
+        Key { index, serial }
+    }
+
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
+        self.slab
+            .get(key.index as usize)
+            .filter(|(serial, _)| *serial == key.serial)
+            .map(|(_, value)| value)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let (serial, value) = self.slab.get_mut(key.index as usize)?;
+        (*serial == key.serial).then_some(value)
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        self.get(key)?;
+        let (_, value) = self.slab.remove(key.index as usize);
+        // A slab never gives memory back by itself; after a crowd has left, this one does.
+        if self.slab.capacity() > 1024 && self.slab.len() * 4 < self.slab.capacity() {
+            self.slab.shrink_to_fit();
+        }
+        Some(value)
+    }
+
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.slab
+            .iter()
+            .map(|(index, (serial, _))| Key {
+                index: index as u32,
+                serial: *serial,
+            })
+            .collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slab.iter_mut().map(|(_, (_, value))| value)
+    }
+}

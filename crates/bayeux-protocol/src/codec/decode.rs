@@ -1,0 +1,357 @@
+//! Decoding a batch: one validating pass under limits, no JSON tree.
+
+use std::{borrow::Cow, ops::Range};
+
+use bytes::Bytes;
+
+use super::scan::{Next, Scanner};
+use crate::{
+    Advice, ConnectionType, DecodeError, DecodeLimits, FieldFault, Json, Message, MessageId,
+    Reconnect, Subscription,
+    limits::{MAX_ADVICE_SECTIONS, MAX_FIELDS, MAX_ID_BYTES},
+};
+
+/// Reads a batch: an array of messages (BX-MSG-3) or one bare message (BX-MSG-4). An empty array is an empty batch.
+///
+/// The whole text is checked: UTF-8, JSON, depth, escapes, number range, duplicate fields of a message, in unknown fields
+/// too. `data` and `ext` come out compact. A field of the wrong type spoils its own message only (`fault`); `null` counts as
+/// absent, except as `data`.
+///
+/// # Errors
+/// The text is no batch, or over a limit: nothing of it may take effect (BX-HRD-1).
+pub fn decode_batch(text: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, DecodeError> {
+    if text.len() > limits.max_bytes {
+        return Err(DecodeError::TooLarge {
+            limit: limits.max_bytes,
+        });
+    }
+    // The array around the messages is not counted as depth.
+    let mut scanner = Scanner::new(text, limits.max_depth + 1)?;
+    let mut drafts = Vec::new();
+    match scanner.peek() {
+        Some(b'[') => {
+            scanner.enter()?;
+            while scanner.more(b']', drafts.is_empty())? {
+                if drafts.len() == limits.max_messages {
+                    return Err(DecodeError::TooManyMessages {
+                        limit: limits.max_messages,
+                    });
+                }
+                drafts.push(Draft::read(&mut scanner)?);
+            }
+        }
+        Some(b'{') => {
+            scanner = Scanner::new(text, limits.max_depth)?;
+            scanner.peek();
+            drafts.push(Draft::read(&mut scanner)?);
+        }
+        Some(_) => return Err(DecodeError::NotABatch { at: scanner.at() }),
+        None => return Err(DecodeError::UnexpectedEnd { at: scanner.at() }),
+    }
+    scanner.end()?;
+    let copied = Bytes::from(scanner.into_copied());
+    Ok(drafts
+        .into_iter()
+        .map(|draft| draft.finish(&copied))
+        .collect())
+}
+
+/// A message whose raw values are still places in the buffer of the batch.
+#[derive(Default)]
+struct Draft {
+    message: Message,
+    ext: Option<Range<usize>>,
+    data: Option<Range<usize>>,
+}
+
+/// The fields this codec knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Channel,
+    Id,
+    ClientId,
+    Version,
+    MinimumVersion,
+    SupportedConnectionTypes,
+    ConnectionType,
+    Subscription,
+    Advice,
+    Successful,
+    AuthSuccessful,
+    Error,
+    Timestamp,
+    Ext,
+    Data,
+}
+
+impl Field {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "channel" => Self::Channel,
+            "id" => Self::Id,
+            "clientId" => Self::ClientId,
+            "version" => Self::Version,
+            "minimumVersion" => Self::MinimumVersion,
+            "supportedConnectionTypes" => Self::SupportedConnectionTypes,
+            "connectionType" => Self::ConnectionType,
+            "subscription" => Self::Subscription,
+            "advice" => Self::Advice,
+            "successful" => Self::Successful,
+            "authSuccessful" => Self::AuthSuccessful,
+            "error" => Self::Error,
+            "timestamp" => Self::Timestamp,
+            "ext" => Self::Ext,
+            "data" => Self::Data,
+            _ => return None,
+        })
+    }
+}
+
+const fn fault(field: &'static str, expected: &'static str) -> FieldFault {
+    FieldFault { field, expected }
+}
+
+impl Draft {
+    fn read(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
+        if scanner.peek() != Some(b'{') {
+            let at = scanner.at();
+            return Err(match scanner.next_kind() {
+                Ok(_) => DecodeError::NotAMessage { at },
+                Err(error) => error,
+            });
+        }
+        let mut draft = Self::default();
+        let mut known: u32 = 0;
+        let mut unknown: Vec<Cow<'_, str>> = Vec::new();
+        let mut fields = 0;
+        scanner.enter()?;
+        while scanner.more(b'}', fields == 0)? {
+            scanner.peek();
+            let at = scanner.at();
+            fields += 1;
+            if fields > MAX_FIELDS {
+                return Err(DecodeError::TooManyFields {
+                    limit: MAX_FIELDS,
+                    at,
+                });
+            }
+            let name = scanner.key()?.decode();
+            let field = Field::of(&name);
+            let duplicate = match field {
+                Some(field) => known & (1 << field as u32) != 0,
+                None => unknown.contains(&name),
+            };
+            if duplicate {
+                let field = name
+                    .chars()
+                    .take(64)
+                    .flat_map(char::escape_default)
+                    .collect::<String>()
+                    .into();
+                return Err(DecodeError::DuplicateField { at, field });
+            }
+            match field {
+                Some(field) => {
+                    known |= 1 << field as u32;
+                    draft.field(scanner, field)?;
+                }
+                None => {
+                    unknown.push(name);
+                    scanner.skip()?;
+                }
+            }
+        }
+        Ok(draft)
+    }
+
+    fn field(&mut self, scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeError> {
+        if scanner.next_kind()? == Next::Null && field != Field::Data {
+            return scanner.skip();
+        }
+        let found =
+            match field {
+                Field::Channel => text(scanner, "channel")
+                    .map(|read| read.map(|it| self.message.channel = Some(it))),
+                Field::ClientId => text(scanner, "clientId")
+                    .map(|read| read.map(|it| self.message.client_id = Some(it))),
+                Field::Version => text(scanner, "version")
+                    .map(|read| read.map(|it| self.message.version = Some(it))),
+                Field::MinimumVersion => text(scanner, "minimumVersion")
+                    .map(|read| read.map(|it| self.message.minimum_version = Some(it))),
+                Field::ConnectionType => text(scanner, "connectionType").map(|read| {
+                    read.map(|it| self.message.connection_type = Some(ConnectionType::from(&*it)))
+                }),
+                Field::Error => {
+                    text(scanner, "error").map(|read| read.map(|it| self.message.error = Some(it)))
+                }
+                Field::Timestamp => text(scanner, "timestamp")
+                    .map(|read| read.map(|it| self.message.timestamp = Some(it))),
+                Field::Id => id(scanner).map(|read| read.map(|it| self.message.id = Some(it))),
+                Field::Successful => flag(scanner, "successful")
+                    .map(|read| read.map(|it| self.message.successful = Some(it))),
+                Field::AuthSuccessful => flag(scanner, "authSuccessful")
+                    .map(|read| read.map(|it| self.message.auth_successful = Some(it))),
+                Field::SupportedConnectionTypes => texts(
+                    scanner,
+                    fault("supportedConnectionTypes", "an array of strings"),
+                )
+                .map(|read| {
+                    read.map(|names| {
+                        let types = names
+                            .iter()
+                            .map(|name| ConnectionType::from(&**name))
+                            .collect();
+                        self.message.supported_connection_types = Some(types);
+                    })
+                }),
+                Field::Subscription => subscription(scanner)
+                    .map(|read| read.map(|it| self.message.subscription = Some(it))),
+                Field::Advice => {
+                    advice(scanner, true).map(|read| read.map(|it| self.message.advice = Some(it)))
+                }
+                Field::Ext if scanner.next_kind()? != Next::Object => {
+                    scanner.skip()?;
+                    Ok(Err(fault("ext", "an object")))
+                }
+                Field::Ext => scanner
+                    .copied_value()
+                    .map(|place| Ok(self.ext = Some(place))),
+                Field::Data => scanner
+                    .copied_value()
+                    .map(|place| Ok(self.data = Some(place))),
+            };
+        if let Err(fault) = found? {
+            self.message.fault.get_or_insert(fault);
+        }
+        Ok(())
+    }
+
+    fn finish(self, copied: &Bytes) -> Message {
+        let json = |place: Range<usize>| Json::checked(copied.slice(place));
+        Message {
+            ext: self.ext.map(json),
+            data: self.data.map(json),
+            ..self.message
+        }
+    }
+}
+
+/// A value, or what is wrong with its type; the outer error refuses the batch.
+type Read<T> = Result<Result<T, FieldFault>, DecodeError>;
+
+fn text(scanner: &mut Scanner<'_>, field: &'static str) -> Read<Box<str>> {
+    if scanner.next_kind()? != Next::String {
+        scanner.skip()?;
+        return Ok(Err(fault(field, "a string")));
+    }
+    Ok(Ok(scanner.string()?.boxed()))
+}
+
+fn flag(scanner: &mut Scanner<'_>, field: &'static str) -> Read<bool> {
+    if scanner.next_kind()? != Next::Bool {
+        scanner.skip()?;
+        return Ok(Err(fault(field, "true or false")));
+    }
+    Ok(scanner.word()?.ok_or(fault(field, "true or false")))
+}
+
+fn id(scanner: &mut Scanner<'_>) -> Read<MessageId> {
+    let id = match scanner.next_kind()? {
+        Next::String => MessageId::Text(scanner.string()?.boxed()),
+        Next::Number => MessageId::Number(scanner.number()?.into()),
+        _ => {
+            scanner.skip()?;
+            return Ok(Err(fault("id", "a string or a number")));
+        }
+    };
+    let (MessageId::Text(text) | MessageId::Number(text)) = &id;
+    Ok(if text.len() > MAX_ID_BYTES {
+        Err(fault("id", "at most 255 bytes"))
+    } else {
+        Ok(id)
+    })
+}
+
+fn subscription(scanner: &mut Scanner<'_>) -> Read<Subscription> {
+    const FAULT: FieldFault = fault("subscription", "a string or an array of strings");
+    if scanner.next_kind()? == Next::String {
+        return Ok(Ok(Subscription::One(scanner.string()?.boxed())));
+    }
+    Ok(texts(scanner, FAULT)?.map(Subscription::Many))
+}
+
+fn texts(scanner: &mut Scanner<'_>, fault: FieldFault) -> Read<Vec<Box<str>>> {
+    if scanner.next_kind()? != Next::Array {
+        scanner.skip()?;
+        return Ok(Err(fault));
+    }
+    let (mut texts, mut wrong, mut first) = (Vec::new(), false, true);
+    scanner.enter()?;
+    while scanner.more(b']', first)? {
+        first = false;
+        if scanner.next_kind()? == Next::String {
+            texts.push(scanner.string()?.boxed());
+        } else {
+            scanner.skip()?;
+            wrong = true;
+        }
+    }
+    Ok(if wrong { Err(fault) } else { Ok(texts) })
+}
+
+/// Unknown keys are ignored; at the top level, an object under one is advice for the transport of that name.
+fn advice(scanner: &mut Scanner<'_>, sections: bool) -> Read<Advice> {
+    const FAULT: FieldFault = fault("advice", "an object with fields of the right types");
+    if scanner.next_kind()? != Next::Object {
+        scanner.skip()?;
+        return Ok(Err(FAULT));
+    }
+    let (mut advice_read, mut wrong, mut first) = (Advice::default(), false, true);
+    scanner.enter()?;
+    while scanner.more(b'}', first)? {
+        first = false;
+        let key = scanner.key()?.decode();
+        let kind = scanner.next_kind()?;
+        match (&*key, kind) {
+            (_, Next::Null) => scanner.skip()?,
+            ("reconnect", Next::String) => {
+                advice_read.reconnect = Some(Reconnect::from(&*scanner.string()?.decode()));
+            }
+            ("interval", Next::Number) => advice_read.interval = Some(millis(scanner.number()?)),
+            ("timeout", Next::Number) => advice_read.timeout = Some(millis(scanner.number()?)),
+            ("maxInterval", Next::Number) => {
+                advice_read.max_interval = Some(millis(scanner.number()?))
+            }
+            ("multiple-clients", Next::Bool) => advice_read.multiple_clients = scanner.word()?,
+            ("hosts", Next::Array) => match texts(scanner, FAULT)? {
+                Ok(hosts) => advice_read.hosts = Some(hosts),
+                Err(_) => wrong = true,
+            },
+            (
+                "reconnect" | "interval" | "timeout" | "maxInterval" | "multiple-clients" | "hosts",
+                _,
+            ) => {
+                scanner.skip()?;
+                wrong = true;
+            }
+            (name, Next::Object)
+                if sections && advice_read.transports.len() < MAX_ADVICE_SECTIONS =>
+            {
+                let name = ConnectionType::from(name);
+                match advice(scanner, false)? {
+                    Ok(section) => advice_read.transports.push((name, section)),
+                    Err(_) => wrong = true,
+                }
+            }
+            _ => scanner.skip()?,
+        }
+    }
+    Ok(if wrong { Err(FAULT) } else { Ok(advice_read) })
+}
+
+/// A number of milliseconds: its fraction is dropped, what is out of range saturates.
+fn millis(number: &str) -> i64 {
+    number
+        .parse::<i64>()
+        .unwrap_or_else(|_| number.parse::<f64>().unwrap_or(0.0) as i64)
+}

@@ -1,0 +1,70 @@
+//! Encoding: replies, deliveries, strings.
+
+use bytes::Bytes;
+
+use crate::{ChannelName, Json, Message};
+
+/// One JSON array of messages (BX-MSG-2).
+pub fn encode_batch<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Vec<u8> {
+    let mut out = vec![b'['];
+    for message in messages {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        message.encode(&mut out);
+    }
+    out.push(b']');
+    out
+}
+
+/// A delivery without its closing brace: `{"channel":"/a","data":…`. Encoded once for all subscribers; `ext` can be appended
+/// for one of them without encoding again (BX-DL-4).
+pub fn encode_delivery_head(channel: &ChannelName, data: &Json) -> Bytes {
+    let mut out = Vec::with_capacity(channel.as_str().len() + data.as_bytes().len() + 24);
+    out.extend_from_slice(b"{\"channel\":");
+    write_json_string(channel.as_str(), &mut out);
+    out.extend_from_slice(b",\"data\":");
+    out.extend_from_slice(data.as_bytes());
+    out.into()
+}
+
+/// Appends `text` as a JSON string.
+pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut plain = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x00..=0x1f => &[],
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[plain..at]);
+        plain = at + 1;
+        if escape.is_empty() {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        } else {
+            out.extend_from_slice(escape);
+        }
+    }
+    out.extend_from_slice(&bytes[plain..]);
+    out.push(b'"');
+}
+
+/// Appends a JSON array of strings.
+pub(crate) fn write_json_strings<'a>(texts: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (n, text) in texts.enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        write_json_string(text, out);
+    }
+    out.push(b']');
+}

@@ -1,0 +1,140 @@
+//! `Bayeux`: the handle of a server. Cheap to clone; one for the whole process, whatever the number of workers.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bayeux_engine::{BrowserId, Carrier, ConnectionId, Engine, Origin, Time};
+
+use crate::{
+    Options, ServerStats, StartError,
+    clock::Clock,
+    http::cookie::{BrowserCookies, CookieName},
+    stats::ServerCounters,
+};
+
+/// A Bayeux server: engine, options and clock. Mount it with [`Bayeux::service`](crate::Bayeux::service).
+#[derive(Clone)]
+pub struct Bayeux {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Arc<Engine>,
+    options: Options,
+    cookies: BrowserCookies,
+    clock: Clock,
+    next_connection: AtomicU64,
+    counters: ServerCounters,
+}
+
+impl Bayeux {
+    /// A server with `options`. Randomness comes from the operating system.
+    ///
+    /// # Errors
+    /// An option that can't be, or no randomness to be had.
+    pub fn new(options: Options) -> Result<Self, StartError> {
+        let name = CookieName::parse(&options.browser_cookie_name)
+            .map_err(|_| StartError::CookieName(options.browser_cookie_name.clone()))?;
+        let (mut seed, mut key) = ([0; 32], [0; 16]);
+        fill_random(&mut seed)?;
+        fill_random(&mut key)?;
+        let engine = Arc::new(Engine::new(options.engine.clone(), options.shards, seed));
+        let cookies = BrowserCookies::new(name, key);
+        let (clock, next_connection, counters) =
+            (Clock::start(), AtomicU64::new(1), ServerCounters::default());
+        Ok(Self {
+            shared: Arc::new(Shared {
+                engine,
+                options,
+                cookies,
+                clock,
+                next_connection,
+                counters,
+            }),
+        })
+    }
+
+    /// The engine, for its counters and for what a server publishes itself.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.shared.engine
+    }
+
+    /// The options it was built with.
+    pub fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
+    /// What the transports refused and opened, counted. [`Engine::stats`] has the rest.
+    pub fn stats(&self) -> ServerStats {
+        self.shared.counters.read()
+    }
+
+    /// Ends service gracefully: held connects are answered with a jittered interval, sockets get a close frame. Returns
+    /// when all of that is handed over, or after `patience`. Stop accepting connections first, end the server afterwards.
+    ///
+    /// # Cancel safety
+    /// Clients are told at once; dropping the future only ends the waiting.
+    pub async fn shutdown(&self, patience: Duration) {
+        const LOOK: Duration = Duration::from_millis(10);
+        self.engine().leave(self.now());
+        let until = self.now() + patience;
+        while self.engine().connections() > 0 && self.now() < until {
+            actix_rt::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Tells one server of this process from another.
+    pub(crate) fn id(&self) -> usize {
+        Arc::as_ptr(&self.shared) as usize
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    pub(crate) fn cookies(&self) -> &BrowserCookies {
+        &self.shared.cookies
+    }
+
+    pub(crate) fn counters(&self) -> &ServerCounters {
+        &self.shared.counters
+    }
+
+    /// What the engine is to know of a new connection.
+    pub(crate) fn origin(
+        &self,
+        peer: IpAddr,
+        carrier: Carrier,
+        browser: Option<BrowserId>,
+    ) -> Origin {
+        let connection = ConnectionId(self.shared.next_connection.fetch_add(1, Relaxed));
+        Origin {
+            connection,
+            peer,
+            carrier,
+            browser,
+            shard: crate::worker::shard(),
+        }
+    }
+
+    /// A new browser id and its cookie value; `None` if the system has no randomness left to give.
+    pub(crate) fn new_browser(&self) -> Option<(BrowserId, String)> {
+        let mut random = [0; 16];
+        fill_random(&mut random).ok()?;
+        Some(self.cookies().mint(random))
+    }
+}
+
+fn fill_random(bytes: &mut [u8]) -> Result<(), StartError> {
+    getrandom::fill(bytes).map_err(|error| StartError::Randomness(error.to_string()))
+}

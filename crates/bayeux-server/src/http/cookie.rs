@@ -1,0 +1,222 @@
+//! The BAYEUX_BROWSER cookie: names a browser, so that a session can be bound to it (BX-SEC-3, BX-MC-1).
+//!
+//! The value is 16 random bytes and a keyed tag over them, so a cookie that this server did not make is known without state.
+
+use std::hash::Hasher;
+
+use bayeux_engine::BrowserId;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+const ID_BYTES: usize = 16;
+const TAG_BYTES: usize = 16;
+const VALUE_LENGTH: usize = 2 * (ID_BYTES + TAG_BYTES);
+
+/// Makes and reads the cookie, under one secret key.
+pub struct BrowserCookies {
+    name: CookieName,
+    key: [u8; 16],
+}
+
+/// A cookie's name: an RFC 6265 token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieName(String);
+
+/// A text that is no cookie name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a cookie name")]
+pub struct BadCookieName;
+
+/// Where the cookie has to travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CookieSite {
+    /// To pages of this site, over plain HTTP.
+    SameSite,
+    /// To pages of this site, over TLS only.
+    SameSiteTls,
+    /// To pages of a listed origin elsewhere: browsers ask for TLS, and keep it apart for each such page.
+    CrossSiteTls,
+}
+
+impl CookieName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// It is empty, or has a character that a cookie name can't have.
+    pub fn parse(text: &str) -> Result<Self, BadCookieName> {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if text.is_empty() || !text.bytes().all(token) {
+            Err(BadCookieName)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+impl BrowserCookies {
+    /// Under `key`, which is secret and random.
+    pub const fn new(name: CookieName, key: [u8; 16]) -> Self {
+        Self { name, key }
+    }
+
+    /// A new browser, and the value of its cookie.
+    pub fn mint(&self, random: [u8; ID_BYTES]) -> (BrowserId, String) {
+        let mut value = String::with_capacity(VALUE_LENGTH);
+        for byte in random.iter().chain(&self.tag(&random)) {
+            value.push_str(&format!("{byte:02x}"));
+        }
+        (BrowserId(random), value)
+    }
+
+    /// The browser that a request's `Cookie` headers name: the first genuine value, since a page on a sibling domain can set
+    /// another of the same name in front.
+    pub fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Option<BrowserId> {
+        let mut pairs = headers
+            .into_iter()
+            .flat_map(|header| header.split(|byte| *byte == b';'));
+        pairs.find_map(|pair| {
+            let pair = pair.trim_ascii();
+            let value = pair
+                .strip_prefix(self.name.0.as_bytes())?
+                .strip_prefix(b"=")?;
+            self.genuine(value)
+        })
+    }
+
+    /// The header that sets the cookie.
+    pub fn set_cookie(&self, value: &str, site: CookieSite) -> String {
+        let site = match site {
+            CookieSite::SameSite => "SameSite=Lax",
+            CookieSite::SameSiteTls => "SameSite=Lax; Secure",
+            CookieSite::CrossSiteTls => "SameSite=None; Secure; Partitioned",
+        };
+        format!("{}={value}; Path=/; HttpOnly; {site}", self.name.0)
+    }
+
+    fn genuine(&self, value: &[u8]) -> Option<BrowserId> {
+        if value.len() != VALUE_LENGTH {
+            return None;
+        }
+        let mut bytes = [0; ID_BYTES + TAG_BYTES];
+        for (byte, digits) in bytes.iter_mut().zip(value.chunks_exact(2)) {
+            *byte = digit(digits[0])? << 4 | digit(digits[1])?;
+        }
+        let (id, tag) = bytes.split_at(ID_BYTES);
+        let id = <[u8; ID_BYTES]>::try_from(id).ok()?;
+        // Every byte is compared, so the time tells nothing of where a forged tag goes wrong.
+        let difference = tag
+            .iter()
+            .zip(self.tag(&id))
+            .fold(0, |all, (theirs, ours)| all | (theirs ^ ours));
+        (difference == 0).then_some(BrowserId(id))
+    }
+
+    fn tag(&self, id: &[u8; ID_BYTES]) -> [u8; TAG_BYTES] {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(id);
+        hasher.finish128().as_u128().to_be_bytes()
+    }
+}
+
+/// Lower case only: one value, one spelling.
+const fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cookies(key: u8) -> BrowserCookies {
+        BrowserCookies::new(
+            CookieName::parse("BAYEUX_BROWSER").expect("a token"),
+            [key; 16],
+        )
+    }
+
+    fn read(cookies: &BrowserCookies, headers: &[&str]) -> Option<BrowserId> {
+        cookies.read(headers.iter().map(|header| header.as_bytes()))
+    }
+
+    #[test]
+    fn bx_sec_3_a_genuine_cookie_is_found_among_others() {
+        let cookies = cookies(1);
+        let (id, value) = cookies.mint([7; 16]);
+        assert_eq!(value.len(), 64);
+        for header in [
+            format!("BAYEUX_BROWSER={value}"),
+            format!("a=b; BAYEUX_BROWSER={value}; c=d"),
+            format!("BAYEUX_BROWSER=forged;BAYEUX_BROWSER={value}"),
+        ] {
+            assert_eq!(read(&cookies, &[&header]), Some(id), "{header}");
+        }
+        assert_eq!(
+            read(&cookies, &["a=b", &format!("BAYEUX_BROWSER={value}")]),
+            Some(id)
+        );
+    }
+
+    #[test]
+    fn bx_sec_3_anything_else_is_no_cookie() {
+        let ours = cookies(1);
+        let (_, value) = ours.mint([7; 16]);
+        let (_, foreign) = cookies(2).mint([7; 16]);
+        let mut turned = value.clone().into_bytes();
+        turned[0] ^= 1;
+        let turned = String::from_utf8_lossy(&turned).into_owned();
+        for value in [
+            "",
+            "x",
+            &"a".repeat(8192),
+            &foreign,
+            &value.to_uppercase(),
+            &value[1..],
+            &format!("{value}0"),
+            &turned,
+        ] {
+            assert_eq!(
+                read(&ours, &[&format!("BAYEUX_BROWSER={value}")]),
+                None,
+                "{}",
+                value.len()
+            );
+        }
+        assert_eq!(read(&ours, &[&format!("XBAYEUX_BROWSER={value}")]), None);
+        assert_eq!(read(&ours, &[&format!("BAYEUX_BROWSERX={value}")]), None);
+        assert_eq!(ours.read([&b"BAYEUX_BROWSER=\xff\xfe"[..]]), None);
+    }
+
+    #[test]
+    fn the_attributes_fit_the_site() {
+        let cookies = cookies(1);
+        let set = |site| cookies.set_cookie("v", site);
+        assert_eq!(
+            set(CookieSite::SameSite),
+            "BAYEUX_BROWSER=v; Path=/; HttpOnly; SameSite=Lax"
+        );
+        assert_eq!(
+            set(CookieSite::SameSiteTls),
+            "BAYEUX_BROWSER=v; Path=/; HttpOnly; SameSite=Lax; Secure"
+        );
+        assert_eq!(
+            set(CookieSite::CrossSiteTls),
+            "BAYEUX_BROWSER=v; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
+        );
+        assert_eq!(CookieName::parse("a;b"), Err(BadCookieName));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_minted_reads_back_and_arbitrary_headers_never_panic(id: [u8; 16], key: u8, noise: Vec<u8>) {
+            let cookies = cookies(key);
+            let (id, value) = cookies.mint(id);
+            prop_assert_eq!(read(&cookies, &[&format!("BAYEUX_BROWSER={value}")]), Some(id));
+            let _ = cookies.read([&noise[..]]);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `Head`: what the endpoint has to know of a request's head, whichever front read it.
+
+use std::net::IpAddr;
+
+use crate::http::gate::CrossSite;
+
+/// The head of a request, borrowed from the front that parsed it.
+#[derive(Clone, Debug)]
+pub struct Head<'a> {
+    /// The method.
+    pub method: Method,
+    /// `Origin`, `Sec-Fetch-Site` and `Host`.
+    pub site: CrossSite<'a>,
+    /// All `Cookie` headers.
+    pub cookies: Vec<&'a [u8]>,
+    /// `Content-Type`.
+    pub content_type: Option<&'a str>,
+    /// Whether there is a `Content-Encoding` other than `identity`.
+    pub encoded: bool,
+    /// The address of the peer.
+    pub peer: IpAddr,
+    /// Whether the connection is TLS, as far as the front knows.
+    pub secure: bool,
+}
+
+/// The methods that mean something here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Messages.
+    Post,
+    /// A look with a browser, or a WebSocket.
+    Get,
+    /// As `Get`, without a body.
+    Head,
+    /// A preflight.
+    Options,
+    /// Any other.
+    Other,
+}

@@ -1,0 +1,86 @@
+//! `Response`: status, headers and body, for whichever front writes it.
+
+use bytes::Bytes;
+
+use crate::{http::head::Method, reply::ReplyBody};
+
+/// What to answer. Every response may not be stored nor sniffed (BX-HRD-9).
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers besides length and connection.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: ReplyBody,
+}
+
+impl Response {
+    /// Bayeux messages.
+    pub(crate) fn messages(body: ReplyBody) -> Self {
+        Self::new(200, "application/json;charset=UTF-8", body)
+    }
+
+    /// A sentence for people: what happened, and what to do.
+    pub(crate) fn text(status: u16, text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        text.push('\n');
+        Self::new(
+            status,
+            "text/plain;charset=UTF-8",
+            ReplyBody::now(text.into()),
+        )
+    }
+
+    pub(crate) fn page(html: String) -> Self {
+        Self::new(200, "text/html;charset=UTF-8", ReplyBody::now(html.into())).with(
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'",
+        )
+    }
+
+    pub(crate) fn empty(status: u16) -> Self {
+        let body = ReplyBody::now(Bytes::new());
+        Self {
+            status,
+            headers: common(),
+            body,
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn with_all(
+        mut self,
+        headers: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    pub(crate) fn without_body(mut self, method: Method) -> Self {
+        if method == Method::Head {
+            self.body = ReplyBody::now(Bytes::new());
+        }
+        self
+    }
+
+    fn new(status: u16, content_type: &str, body: ReplyBody) -> Self {
+        let mut headers = common();
+        headers.push(("Content-Type", content_type.to_owned()));
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+}
+
+fn common() -> Vec<(&'static str, String)> {
+    vec![
+        ("Cache-Control", "no-store".to_owned()),
+        ("X-Content-Type-Options", "nosniff".to_owned()),
+    ]
+}

@@ -1,0 +1,42 @@
+//! A Bayeux 1.0 server for actix-web: long-polling and WebSocket on one endpoint.
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer};
+//! use bayeux_server::{Bayeux, Options};
+//!
+//! #[actix_web::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let bayeux = Bayeux::new(Options::default()).map_err(std::io::Error::other)?;
+//!     HttpServer::new(move || App::new().service(bayeux.service("/bayeux")))
+//!         .h1_allow_half_closed(false)
+//!         .bind(("127.0.0.1", 8080))?
+//!         .run()
+//!         .await
+//! }
+//! ```
+//!
+//! # How it hangs together
+//!
+//! Two halves that know nothing of each other. The *front* (`mounted`: a service in anyone's `App`) speaks actix. Behind it
+//! stand [`Bayeux::serve`] for a posted batch and [`websocket::Socket`] for a socket; they know bytes, heads and wakers, no
+//! actix, and hand every decision to [`bayeux_engine`].
+
+mod bayeux;
+mod clock;
+mod error;
+pub mod http;
+mod mounted;
+mod options;
+mod reply;
+mod stats;
+pub mod websocket;
+mod worker;
+
+pub use bayeux::Bayeux;
+pub use bayeux_engine::{Config, Stats};
+pub use error::StartError;
+pub use http::gate::AllowedOrigins;
+pub use mounted::BayeuxService;
+pub use options::Options;
+pub use reply::{Cut, ReplyBody};
+pub use stats::ServerStats;

@@ -1,0 +1,126 @@
+//! The mounted front: Bayeux as a service of anyone's actix-web `App`, at any path, with any number of workers.
+//!
+//! Bodies and sockets are written as actix polls them, so its bounds apply: 8 + 8 KiB a connection, no deadline for a slow
+//! body or a second head, and a half-closed connection is noticed only with `HttpServer::h1_allow_half_closed(false)`.
+
+mod request;
+mod socket;
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodySize, MessageBody},
+    dev::{AppService, HttpServiceFactory, Payload},
+    http::StatusCode,
+    web,
+};
+use bytes::Bytes;
+
+use crate::{
+    Bayeux,
+    http::Response,
+    reply::{Cut, ReplyBody},
+    worker,
+};
+
+/// Serves a path and everything below it; see [`Bayeux::service`].
+pub struct BayeuxService {
+    bayeux: Bayeux,
+    path: String,
+}
+
+impl Bayeux {
+    /// This server as a service for `App::service`, at `path` and at every suffix of it (CometD's clients append
+    /// `/handshake`, `/connect`, `/disconnect` or `/`: BX-EXT-1).
+    pub fn service(&self, path: &str) -> BayeuxService {
+        BayeuxService {
+            bayeux: self.clone(),
+            path: format!("/{}", path.trim_matches('/')),
+        }
+    }
+}
+
+impl HttpServiceFactory for BayeuxService {
+    fn register(self, config: &mut AppService) {
+        worker::start_pump(&self.bayeux);
+        let base = if self.path == "/" { "" } else { &self.path };
+        let paths = [
+            if base.is_empty() {
+                "/".to_owned()
+            } else {
+                base.to_owned()
+            },
+            format!("{base}/{{suffix:.*}}"),
+        ];
+        let bayeux = self.bayeux;
+        let handler = move |request: HttpRequest, payload: web::Payload| {
+            let bayeux = bayeux.clone();
+            async move { answer(&bayeux, &request, payload.into_inner()).await }
+        };
+        web::resource(paths)
+            .route(web::route().to(handler))
+            .register(config);
+    }
+}
+
+async fn answer(bayeux: &Bayeux, request: &HttpRequest, mut payload: Payload) -> HttpResponse {
+    let head = request::head(request);
+    if request::is_upgrade(request) {
+        return socket::upgrade(bayeux, request, &head, payload);
+    }
+    if let Some(response) = bayeux.preface(&head, &request::url(request)) {
+        return respond(response);
+    }
+    let response = match request::read_body(request, &mut payload, bayeux.max_body()).await {
+        Ok(body) => bayeux.serve(&head, &body),
+        Err(request::BodyError::TooLarge) => bayeux.too_large(&head),
+        Err(request::BodyError::Broken) => Response::text(400, "The body did not arrive whole."),
+    };
+    if response.body.length().is_some() {
+        paused(bayeux).await;
+    }
+    respond(response)
+}
+
+/// A publisher whose messages pile up waits for its reply until they have been delivered to the mark.
+async fn paused(bayeux: &Bayeux) {
+    std::future::poll_fn(|cx| {
+        if bayeux.engine().is_paused(cx.waker()) {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+}
+
+fn respond(response: Response) -> HttpResponse {
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut builder = HttpResponse::build(status);
+    for (name, value) in response.headers {
+        builder.append_header((name, value));
+    }
+    builder.body(Body(response.body))
+}
+
+struct Body(ReplyBody);
+
+impl MessageBody for Body {
+    type Error = Cut;
+
+    fn size(&self) -> BodySize {
+        match self.0.length() {
+            Some(0) => BodySize::Sized(0),
+            Some(length) => BodySize::Sized(length as u64),
+            None => BodySize::Stream,
+        }
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        self.get_mut().0.poll_next(cx)
+    }
+}

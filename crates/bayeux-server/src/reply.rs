@@ -1,0 +1,191 @@
+//! `ReplyBody`: the body of a reply over HTTP: there at once, or held until the engine has something to say.
+//!
+//! Events are lent to it. They leave the session's outbox when the body is polled again after its last byte was taken
+//! over; dropped earlier, they stay.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_rt::time::{Sleep, sleep_until};
+use bayeux_engine::{Take, Ticket, Time};
+use bytes::Bytes;
+
+use crate::{Bayeux, stats::count};
+
+/// A reply's bytes, to be polled by whatever writes them.
+pub struct ReplyBody {
+    state: State,
+}
+
+/// The connection is to be closed without finishing the body: its events went elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the write took too long and a newer connection has taken over")]
+pub struct Cut;
+
+enum State {
+    /// Bytes that belong to nobody's outbox.
+    Now(Bytes),
+    /// Not before this time.
+    Delayed(Box<(Pin<Box<Sleep>>, State)>),
+    /// Bytes with events lent by these links.
+    Lent(Bytes, Loan),
+    /// The bytes were handed out; polled again, they are taken over.
+    Written(Loan),
+    /// A connect that waits.
+    Held(Hold),
+    Done,
+}
+
+impl ReplyBody {
+    pub(crate) const fn now(bytes: Bytes) -> Self {
+        Self {
+            state: State::Now(bytes),
+        }
+    }
+
+    pub(crate) fn lent(bayeux: &Bayeux, bytes: Bytes, tickets: Vec<Ticket>) -> Self {
+        Self {
+            state: State::Lent(
+                bytes,
+                Loan {
+                    bayeux: bayeux.clone(),
+                    tickets,
+                },
+            ),
+        }
+    }
+
+    pub(crate) fn held(bayeux: &Bayeux, ticket: Ticket) -> Self {
+        Self {
+            state: State::Held(Hold {
+                bayeux: bayeux.clone(),
+                ticket: Some(ticket),
+            }),
+        }
+    }
+
+    pub(crate) fn not_before(self, bayeux: &Bayeux, time: Time) -> Self {
+        let timer = Box::pin(sleep_until(bayeux.clock().instant(time).into()));
+        Self {
+            state: State::Delayed(Box::new((timer, self.state))),
+        }
+    }
+
+    /// The length in bytes, if it is known before the body is polled.
+    pub fn length(&self) -> Option<usize> {
+        match &self.state {
+            State::Now(bytes) | State::Lent(bytes, _) => Some(bytes.len()),
+            State::Delayed(delayed) => match &delayed.1 {
+                State::Now(bytes) | State::Lent(bytes, _) => Some(bytes.len()),
+                _ => None,
+            },
+            State::Written(_) | State::Held(_) | State::Done => None,
+        }
+    }
+
+    /// The next bytes. Being polled again says that the earlier ones were taken over; `None` is the end.
+    ///
+    /// # Errors
+    /// [`Cut`]: close the connection without finishing the body.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Now(bytes) => return Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes))),
+                State::Lent(bytes, loan) => {
+                    self.state = State::Written(loan);
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+                State::Written(loan) => {
+                    loan.confirm();
+                    return Poll::Ready(None);
+                }
+                State::Held(mut hold) => match hold.poll(cx) {
+                    Poll::Pending => {
+                        self.state = State::Held(hold);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Ok((bytes, loan))) => {
+                        self.state = loan.map_or(State::Done, State::Written);
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                    Poll::Ready(Err(cut)) => return Poll::Ready(Some(Err(cut))),
+                },
+                State::Delayed(mut delayed) => {
+                    if delayed.0.as_mut().poll(cx).is_pending() {
+                        self.state = State::Delayed(delayed);
+                        return Poll::Pending;
+                    }
+                    self.state = delayed.1;
+                }
+                State::Done => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// Events lent to a body: confirmed, or cancelled when it is dropped.
+struct Loan {
+    bayeux: Bayeux,
+    tickets: Vec<Ticket>,
+}
+
+impl Loan {
+    fn confirm(mut self) {
+        for ticket in std::mem::take(&mut self.tickets) {
+            self.bayeux.engine().confirm(self.bayeux.now(), ticket);
+        }
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        for ticket in std::mem::take(&mut self.tickets) {
+            self.bayeux.engine().cancel(self.bayeux.now(), ticket);
+        }
+    }
+}
+
+/// A held connect: cancelled when its connection goes before it was answered.
+struct Hold {
+    bayeux: Bayeux,
+    ticket: Option<Ticket>,
+}
+
+impl Hold {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Bytes, Option<Loan>), Cut>> {
+        let Some(ticket) = self.ticket else {
+            return Poll::Ready(Err(Cut));
+        };
+        match self
+            .bayeux
+            .engine()
+            .take(self.bayeux.now(), ticket, cx.waker())
+        {
+            Take::Pending => Poll::Pending,
+            Take::Frame { frame, lent, .. } => {
+                self.ticket = None;
+                let loan = lent.then(|| Loan {
+                    bayeux: self.bayeux.clone(),
+                    tickets: vec![ticket],
+                });
+                Poll::Ready(Ok((frame.into(), loan)))
+            }
+            Take::Released | Take::Close(_) => {
+                self.ticket = None;
+                Poll::Ready(Err(Cut))
+            }
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            count(&self.bayeux.counters().polls_abandoned);
+            self.bayeux.engine().cancel(self.bayeux.now(), ticket);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `ServerStats`: what the transports refused and opened, counted.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! stats {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Counters of the transports since the server was built.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct ServerStats { $($(#[doc = $doc])+ pub $name: u64,)+ }
+
+        #[derive(Default)]
+        pub(crate) struct ServerCounters { $(pub(crate) $name: AtomicU64,)+ }
+
+        impl ServerCounters {
+            pub(crate) fn read(&self) -> ServerStats {
+                ServerStats { $($name: self.$name.load(Relaxed),)+ }
+            }
+        }
+    };
+}
+
+stats! {
+    /// HTTP requests that carried messages.
+    requests,
+    /// WebSockets opened.
+    sockets_opened,
+    /// WebSockets closed.
+    sockets_closed,
+    /// WebSockets closed since they had no session in time.
+    sockets_without_session,
+    /// Requests and upgrades refused since they came from a foreign site (403).
+    cross_site_refused,
+    /// Request bodies that were no Bayeux batch (400).
+    bodies_malformed,
+    /// Request bodies over the limit (413).
+    bodies_too_large,
+    /// Request bodies of a type or encoding that is not accepted (415).
+    bodies_unsupported,
+    /// WebSockets closed for what they sent: 1002, 1003, 1007, 1008 or 1009.
+    sockets_refused,
+    /// Held connects whose peer vanished.
+    polls_abandoned,
+}
+
+/// Adds one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}

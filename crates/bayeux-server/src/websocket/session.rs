@@ -1,0 +1,291 @@
+//! `Socket`: a WebSocket's life, free of whatever reads and writes its bytes.
+//!
+//! It is polled for what to write. Being polled again says that the earlier bytes were taken over, so events are lent for
+//! exactly one poll: a reader that is slow leaves its events in the session's bounded outbox, and nowhere else.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_rt::time::{Sleep, sleep_until};
+use bayeux_engine::{Answer, Call, Carrier, CloseReason, Origin, Take, Ticket, Time};
+use bayeux_protocol::{DecodeError, decode_batch};
+use bytes::Bytes;
+
+use super::codec::{self, Decoder, Incoming};
+use crate::{Bayeux, stats::count};
+
+/// One WebSocket on the server.
+pub struct Socket {
+    bayeux: Bayeux,
+    origin: Origin,
+    decoder: Decoder,
+    /// Read and not looked at yet: behind a reply that is delayed.
+    unread: Bytes,
+    out: Vec<u8>,
+    /// Events were lent to the bytes last given out.
+    lent: bool,
+    state: State,
+    timer: Option<Timer>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// A close frame is in `out`; nothing is read any more.
+    Closing,
+    Closed,
+}
+
+/// What the socket waits for besides its peer and its session. Boxed, since most sockets wait for neither.
+enum Timer {
+    /// It has no session: it is closed then.
+    NoSession(Pin<Box<Sleep>>),
+    /// This frame is due then; nothing is read before.
+    Delay(Pin<Box<Sleep>>, Vec<u8>),
+}
+
+impl Socket {
+    /// A socket just upgraded. `head_bytes` came with the request's head.
+    pub(crate) fn new(bayeux: Bayeux, origin: Origin, head_bytes: Bytes) -> Self {
+        count(&bayeux.counters().sockets_opened);
+        let decoder = Decoder::new(bayeux.options().limits.max_bytes);
+        let (out, lent, state) = (Vec::new(), false, State::Open);
+        let mut socket = Self {
+            bayeux,
+            origin,
+            decoder,
+            unread: head_bytes,
+            out,
+            lent,
+            state,
+            timer: None,
+        };
+        socket.expect_session();
+        socket
+    }
+
+    /// The next bytes to write; `None` closes the connection. `read` yields the peer's bytes as they come, `None` at their
+    /// end.
+    pub fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut(&mut Context<'_>) -> Poll<Option<Bytes>>,
+    ) -> Poll<Option<Bytes>> {
+        self.confirm();
+        self.poll_timer(cx);
+        while self.state == State::Open && self.out.is_empty() {
+            let progress = self.poll_read(cx, &mut read) | self.poll_take(cx);
+            if !progress && self.out.is_empty() {
+                return Poll::Pending;
+            }
+            self.poll_timer(cx);
+        }
+        if self.state == State::Closed {
+            return Poll::Ready(None);
+        }
+        if self.state == State::Closing {
+            self.state = State::Closed;
+        }
+        Poll::Ready(Some(std::mem::take(&mut self.out).into()))
+    }
+
+    /// Reads one chunk and handles what is in it. Returns whether there was something. A chunk is small, so what it is
+    /// answered with is too; what is lent to these replies comes with them.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: &mut impl FnMut(&mut Context<'_>) -> Poll<Option<Bytes>>,
+    ) -> bool {
+        if matches!(self.timer, Some(Timer::Delay(..)))
+            || self.bayeux.engine().is_paused(cx.waker())
+        {
+            return false;
+        }
+        if self.unread.is_empty() {
+            match read(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(None) => {
+                    self.state = State::Closed;
+                    return true;
+                }
+                Poll::Ready(Some(bytes)) => self.unread = bytes,
+            }
+        }
+        self.parse();
+        true
+    }
+
+    fn parse(&mut self) {
+        while self.state == State::Open && !matches!(self.timer, Some(Timer::Delay(..))) {
+            match self.decoder.decode(&mut self.unread) {
+                Ok(None) => return,
+                Ok(Some(Incoming::Text(text))) => self.batch(&text),
+                Ok(Some(Incoming::Ping(payload))) => codec::encode_pong(&payload, &mut self.out),
+                Ok(Some(Incoming::Pong)) => {}
+                Ok(Some(Incoming::Close(code))) => self.close(code.unwrap_or(1000), ""),
+                Err(refused) => self.refuse(refused.code(), &refused.to_string()),
+            }
+        }
+    }
+
+    fn batch(&mut self, text: &[u8]) {
+        match decode_batch(text, &self.bayeux.options().limits) {
+            Ok(batch) => {
+                let call = Call {
+                    origin: self.origin.clone(),
+                    batch,
+                };
+                let answer = self.bayeux.engine().handle(self.bayeux.now(), call);
+                self.answer(answer);
+            }
+            Err(error) => self.refuse(close_code(&error), &error.to_string()),
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        if let Carrier::Socket { ticket, may_adopt } = &mut self.origin.carrier {
+            if answer.adopted {
+                *may_adopt = None;
+            }
+            if let Some(attached) = answer.attached {
+                self.timer = None;
+                if let Some(earlier) = ticket.replace(attached) {
+                    self.bayeux.engine().cancel(self.bayeux.now(), earlier);
+                }
+            }
+        }
+        let Some(frame) = answer.frame else { return };
+        match answer.not_before {
+            Some(time) if time > self.bayeux.now() => {
+                self.timer = Some(Timer::Delay(self.sleep(time), frame))
+            }
+            _ => codec::encode_text(&frame, &mut self.out),
+        }
+    }
+
+    /// Appends what the session has to say. Returns whether there was something.
+    fn poll_take(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(ticket) = self.ticket() else {
+            return false;
+        };
+        if self.state != State::Open || self.lent {
+            return false;
+        }
+        match self
+            .bayeux
+            .engine()
+            .take(self.bayeux.now(), ticket, cx.waker())
+        {
+            Take::Pending => return false,
+            Take::Frame { frame, lent, last } => {
+                codec::encode_text(&frame, &mut self.out);
+                self.lent = lent;
+                if last {
+                    self.detach();
+                }
+            }
+            Take::Released => self.detach(),
+            Take::Close(reason) => {
+                self.detach();
+                match reason {
+                    CloseReason::SessionEnded => self.close(1000, "the session has ended"),
+                    CloseReason::ShuttingDown => self.close(1001, "the server is shutting down"),
+                    // Its peer does not read: a close frame would not reach it either.
+                    CloseReason::Cut => self.state = State::Closed,
+                }
+            }
+        }
+        true
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) {
+        match self.timer.take() {
+            None => {}
+            Some(Timer::NoSession(mut sleep)) => {
+                if sleep.as_mut().poll(cx).is_ready() {
+                    count(&self.bayeux.counters().sockets_without_session);
+                    self.close(1008, "no session was made in time");
+                } else {
+                    self.timer = Some(Timer::NoSession(sleep));
+                }
+            }
+            Some(Timer::Delay(mut sleep, frame)) => {
+                if sleep.as_mut().poll(cx).is_ready() {
+                    codec::encode_text(&frame, &mut self.out);
+                    if self.ticket().is_none() {
+                        self.expect_session();
+                    }
+                } else {
+                    self.timer = Some(Timer::Delay(sleep, frame));
+                }
+            }
+        }
+    }
+
+    /// The bytes given out last were taken over: what was lent to them has left the outbox.
+    fn confirm(&mut self) {
+        if std::mem::take(&mut self.lent)
+            && let Some(ticket) = self.ticket()
+        {
+            self.bayeux.engine().confirm(self.bayeux.now(), ticket);
+        }
+    }
+
+    fn refuse(&mut self, code: u16, reason: &str) {
+        count(&self.bayeux.counters().sockets_refused);
+        tracing::debug!(target: "bayeux::websocket", peer = %self.origin.peer, code, reason, "refused what a socket sent");
+        self.close(code, reason);
+    }
+
+    fn close(&mut self, code: u16, reason: &str) {
+        codec::encode_close(code, reason, &mut self.out);
+        self.state = State::Closing;
+    }
+
+    /// The session no longer receives here. The socket may handshake again, for a while.
+    fn detach(&mut self) {
+        if let Carrier::Socket { ticket, .. } = &mut self.origin.carrier {
+            *ticket = None;
+        }
+        if self.timer.is_none() {
+            self.expect_session();
+        }
+    }
+
+    fn expect_session(&mut self) {
+        let until = self.bayeux.now() + self.bayeux.options().handshake_timeout;
+        self.timer = Some(Timer::NoSession(self.sleep(until)));
+    }
+
+    fn sleep(&self, until: Time) -> Pin<Box<Sleep>> {
+        Box::pin(sleep_until(self.bayeux.clock().instant(until).into()))
+    }
+
+    const fn ticket(&self) -> Option<Ticket> {
+        match self.origin.carrier {
+            Carrier::Socket { ticket, .. } => ticket,
+            Carrier::Http => None,
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        count(&self.bayeux.counters().sockets_closed);
+        if let Some(ticket) = self.ticket() {
+            self.bayeux.engine().cancel(self.bayeux.now(), ticket);
+        }
+    }
+}
+
+/// BX-WS-5: what is no JSON is bad data, what breaks a limit a breach of policy, and too large is its own code.
+const fn close_code(error: &DecodeError) -> u16 {
+    match error {
+        DecodeError::TooLarge { .. } => 1009,
+        DecodeError::TooManyMessages { .. } | DecodeError::TooDeep { .. } => 1008,
+        _ => 1007,
+    }
+}
