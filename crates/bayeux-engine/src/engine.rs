@@ -446,16 +446,6 @@ impl Engine {
             }
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn with_shard_for_test<R>(
-        &self,
-        index: usize,
-        now: Time,
-        run: impl FnOnce(&mut Shard, &mut Env<'_>) -> R,
-    ) -> R {
-        self.with_shard(index, now, run)
-    }
 }
 
 /// A delivery was refused since an inbox that it had to enter is full.
@@ -474,3 +464,6 @@ fn is_handshake(request: &Message) -> bool {
         .map(|text| text.strip_suffix('/').unwrap_or(text))
         == Some("/meta/handshake")
 }
+
+#[cfg(test)]
+mod tests;

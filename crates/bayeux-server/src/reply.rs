@@ -29,7 +29,7 @@ enum State {
     /// Bytes that belong to nobody's outbox.
     Now(Bytes),
     /// Not before this time.
-    Delayed(Box<(Pin<Box<Sleep>>, State)>),
+    Delayed(Box<(Pin<Box<Sleep>>, Self)>),
     /// Bytes with events lent by these links.
     Lent(Bytes, Loan),
     /// The bytes were handed out; polled again, they are taken over.

@@ -168,60 +168,60 @@ impl Draft {
         if scanner.next_kind()? == Next::Null && field != Field::Data {
             return scanner.skip();
         }
-        let found =
-            match field {
-                Field::Channel => text(scanner, "channel")
-                    .map(|read| read.map(|it| self.message.channel = Some(it))),
-                Field::ClientId => text(scanner, "clientId")
-                    .map(|read| read.map(|it| self.message.client_id = Some(it))),
-                Field::Version => text(scanner, "version")
-                    .map(|read| read.map(|it| self.message.version = Some(it))),
-                Field::MinimumVersion => text(scanner, "minimumVersion")
-                    .map(|read| read.map(|it| self.message.minimum_version = Some(it))),
-                Field::ConnectionType => text(scanner, "connectionType").map(|read| {
-                    read.map(|it| self.message.connection_type = Some(ConnectionType::from(&*it)))
-                }),
-                Field::Error => {
-                    text(scanner, "error").map(|read| read.map(|it| self.message.error = Some(it)))
-                }
-                Field::Timestamp => text(scanner, "timestamp")
-                    .map(|read| read.map(|it| self.message.timestamp = Some(it))),
-                Field::Id => id(scanner).map(|read| read.map(|it| self.message.id = Some(it))),
-                Field::Successful => flag(scanner, "successful")
-                    .map(|read| read.map(|it| self.message.successful = Some(it))),
-                Field::AuthSuccessful => flag(scanner, "authSuccessful")
-                    .map(|read| read.map(|it| self.message.auth_successful = Some(it))),
-                Field::SupportedConnectionTypes => texts(
+        let message = &mut self.message;
+        let fault = match field {
+            Field::Channel => store(&mut message.channel, text(scanner, "channel")?),
+            Field::ClientId => store(&mut message.client_id, text(scanner, "clientId")?),
+            Field::Version => store(&mut message.version, text(scanner, "version")?),
+            Field::MinimumVersion => store(
+                &mut message.minimum_version,
+                text(scanner, "minimumVersion")?,
+            ),
+            Field::Error => store(&mut message.error, text(scanner, "error")?),
+            Field::Timestamp => store(&mut message.timestamp, text(scanner, "timestamp")?),
+            Field::Id => store(&mut message.id, id(scanner)?),
+            Field::Successful => store(&mut message.successful, flag(scanner, "successful")?),
+            Field::AuthSuccessful => store(
+                &mut message.auth_successful,
+                flag(scanner, "authSuccessful")?,
+            ),
+            Field::Subscription => store(&mut message.subscription, subscription(scanner)?),
+            Field::Advice => store(&mut message.advice, advice(scanner, true)?),
+            Field::ConnectionType => {
+                let name = text(scanner, "connectionType")?;
+                store(
+                    &mut message.connection_type,
+                    name.map(|name| ConnectionType::from(&*name)),
+                )
+            }
+            Field::SupportedConnectionTypes => {
+                let names = texts(
                     scanner,
                     fault("supportedConnectionTypes", "an array of strings"),
-                )
-                .map(|read| {
-                    read.map(|names| {
-                        let types = names
-                            .iter()
-                            .map(|name| ConnectionType::from(&**name))
-                            .collect();
-                        self.message.supported_connection_types = Some(types);
-                    })
-                }),
-                Field::Subscription => subscription(scanner)
-                    .map(|read| read.map(|it| self.message.subscription = Some(it))),
-                Field::Advice => {
-                    advice(scanner, true).map(|read| read.map(|it| self.message.advice = Some(it)))
-                }
-                Field::Ext if scanner.next_kind()? != Next::Object => {
-                    scanner.skip()?;
-                    Ok(Err(fault("ext", "an object")))
-                }
-                Field::Ext => scanner
-                    .copied_value()
-                    .map(|place| Ok(self.ext = Some(place))),
-                Field::Data => scanner
-                    .copied_value()
-                    .map(|place| Ok(self.data = Some(place))),
-            };
-        if let Err(fault) = found? {
-            self.message.fault.get_or_insert(fault);
+                )?;
+                let types = names.map(|names| {
+                    names
+                        .iter()
+                        .map(|name| ConnectionType::from(&**name))
+                        .collect()
+                });
+                store(&mut message.supported_connection_types, types)
+            }
+            Field::Ext if scanner.next_kind()? != Next::Object => {
+                scanner.skip()?;
+                Some(fault("ext", "an object"))
+            }
+            Field::Ext => {
+                self.ext = Some(scanner.copied_value()?);
+                None
+            }
+            Field::Data => {
+                self.data = Some(scanner.copied_value()?);
+                None
+            }
+        };
+        if message.fault.is_none() {
+            message.fault = fault;
         }
         Ok(())
     }
@@ -239,6 +239,17 @@ impl Draft {
 /// A value, or what is wrong with its type; the outer error refuses the batch.
 type Read<T> = Result<Result<T, FieldFault>, DecodeError>;
 
+/// Keeps a value in its field; what is wrong with it otherwise.
+fn store<T>(field: &mut Option<T>, read: Result<T, FieldFault>) -> Option<FieldFault> {
+    match read {
+        Ok(value) => {
+            *field = Some(value);
+            None
+        }
+        Err(fault) => Some(fault),
+    }
+}
+
 fn text(scanner: &mut Scanner<'_>, field: &'static str) -> Read<Box<str>> {
     if scanner.next_kind()? != Next::String {
         scanner.skip()?;
@@ -252,7 +263,7 @@ fn flag(scanner: &mut Scanner<'_>, field: &'static str) -> Read<bool> {
         scanner.skip()?;
         return Ok(Err(fault(field, "true or false")));
     }
-    Ok(scanner.word()?.ok_or(fault(field, "true or false")))
+    Ok(scanner.word()?.ok_or_else(|| fault(field, "true or false")))
 }
 
 fn id(scanner: &mut Scanner<'_>) -> Read<MessageId> {

@@ -1,0 +1,200 @@
+use std::{task::Waker, time::Duration};
+
+use bayeux_engine::{Config, Pumper, Take};
+use serde_json::json;
+
+use crate::world::{World, ticket};
+
+#[test]
+fn bx_hrd_5_one_that_does_not_poll_ends_alone() {
+    let mut world = World::new(Config::default());
+    let (mut stalled, mut healthy, mut publisher) =
+        (world.poller(), world.pusher(), world.pusher());
+    world.subscribe(&mut stalled, json!("/a"));
+    world.subscribe(&mut healthy, json!("/a"));
+    let mut got = 0;
+    for n in 0..10_000 {
+        assert_eq!(
+            world.publish(&mut publisher, "/a", json!(n))["successful"],
+            true
+        );
+        if n % 500 == 499 {
+            let events = world.drain(&healthy);
+            assert!(
+                events
+                    .iter()
+                    .zip(got..)
+                    .all(|(event, n)| event["data"] == n)
+            );
+            got += events.len();
+        }
+    }
+    assert_eq!(got, 10_000);
+    assert_eq!(world.engine.stats().sessions_overflowed, 1);
+    let reply = world.connect(&mut stalled, "late").replies.remove(0);
+    assert_eq!(
+        (
+            reply["error"].as_str(),
+            reply["advice"]["reconnect"].as_str()
+        ),
+        (Some("402::session_unknown"), Some("handshake"))
+    );
+}
+
+#[test]
+fn bx_hrd_6_an_outbox_is_bounded_in_bytes() {
+    let mut config = Config::default();
+    config.max_queue_bytes = 10_000;
+    let mut world = World::new(config);
+    let (mut stalled, mut publisher) = (world.poller(), world.pusher());
+    world.subscribe(&mut stalled, json!("/a"));
+    for n in 0..9 {
+        world.publish(&mut publisher, "/a", json!("x".repeat(1000)));
+        assert_eq!(world.engine.sessions(), 2, "{n}");
+    }
+    world.publish(&mut publisher, "/a", json!("x".repeat(1000)));
+    assert_eq!(world.engine.sessions(), 1);
+}
+
+#[test]
+fn a_socket_whose_outbox_overflows_is_told() {
+    let mut config = Config::default();
+    config.max_queue = 10;
+    let mut world = World::new(config);
+    let (mut slow, mut publisher) = (world.pusher(), world.pusher());
+    world.subscribe(&mut slow, json!("/a"));
+    assert!(world.connect(&mut slow, "held").replies.is_empty());
+    for n in 0..11 {
+        world.publish(&mut publisher, "/a", json!(n));
+    }
+    let Take::Frame { frame, last, .. } = world.take_raw(&slow, ticket(&slow)) else {
+        panic!("it is told")
+    };
+    let reply = &crate::world::parse(&frame)[0];
+    assert_eq!(
+        (reply["id"].as_str(), reply["error"].as_str(), last),
+        (Some("held"), Some("402::session_unknown"), true)
+    );
+    assert_eq!(reply["advice"]["reconnect"], "handshake");
+}
+
+#[test]
+fn a_batch_is_cut_at_its_size_and_goes_on_in_the_next() {
+    let mut config = Config::default();
+    config.max_batch_bytes = 3000;
+    let mut world = World::new(config);
+    let mut peer = world.pusher();
+    world.subscribe(&mut peer, json!("/a"));
+    for _ in 0..7 {
+        world.publish(&mut peer, "/a", json!("x".repeat(1000)));
+    }
+    let sizes: Vec<_> = std::iter::from_fn(|| {
+        world
+            .receive(&peer, ticket(&peer))
+            .map(|events| events.len())
+    })
+    .collect();
+    assert_eq!(sizes, [2, 2, 2, 1]);
+}
+
+#[test]
+fn bx_lm_1_a_full_server_refuses_handshakes() {
+    let mut config = Config::default();
+    config.max_sessions = 3;
+    let mut world = World::new(config);
+    let mut peers: Vec<_> = (0..3).map(|_| world.poller()).collect();
+    let mut excess = world.http();
+    let reply = world.handshake(&mut excess);
+    assert_eq!(
+        (
+            reply["error"].as_str(),
+            reply["advice"]["reconnect"].as_str()
+        ),
+        (Some("503::server_overloaded"), Some("handshake"))
+    );
+    assert!(reply["advice"]["interval"].as_i64() >= Some(1000));
+    world.send(&mut peers[0], json!([{"channel": "/meta/disconnect"}]));
+    assert_eq!(world.handshake(&mut excess)["successful"], true);
+}
+
+#[test]
+fn a_full_inbox_refuses_the_publish_and_pauses_publishers() {
+    let mut config = Config::default();
+    (config.max_inbox_bytes, config.inbox_pause_bytes) = (5000, 2000);
+    let mut world = World::with_shards(config, 2);
+    let mut peers: Vec<_> = (0..8).map(|_| world.pusher()).collect();
+    for peer in &mut peers {
+        world.subscribe(peer, json!("/a"));
+    }
+    // A pumper that does not run: inboxes fill.
+    let pumper = Pumper::register(world.engine.clone());
+    let waker = Waker::from(peers[0].woken.clone());
+    let replies: Vec<_> = (0..6)
+        .map(|_| world.publish(&mut peers[0], "/a", json!("x".repeat(1000))))
+        .collect();
+    let accepted: Vec<_> = replies
+        .iter()
+        .map(|reply| reply["successful"].as_bool() == Some(true))
+        .collect();
+    assert_eq!(accepted, [true, true, true, true, false, false]);
+    assert_eq!(replies[4]["error"], "503::server_overloaded");
+    assert_eq!(world.engine.stats().publishes_refused, 2);
+    assert!(world.engine.is_paused(&waker));
+    peers[0].wakes();
+    while pumper.pump(world.now, Waker::noop()).more {}
+    assert!(peers[0].wakes() > 0, "publishers go on");
+    assert!(!world.engine.is_paused(&waker));
+    assert!(
+        peers.iter().all(|peer| world.drain(peer).len() == 4),
+        "what was accepted reached all shards"
+    );
+}
+
+#[test]
+fn shards_are_shared_out_among_pumpers() {
+    let mut world = World::with_shards(Config::default(), 4);
+    let mut peers: Vec<_> = (0..16).map(|_| world.pusher()).collect();
+    for peer in &mut peers {
+        world.subscribe(peer, json!("/a"));
+    }
+    let one = Pumper::register(world.engine.clone());
+    let woken = peers[0].woken.clone();
+    one.pump(world.now, &Waker::from(woken));
+    peers[0].wakes();
+    let other = Pumper::register(world.engine.clone());
+    assert!(peers[0].wakes() > 0, "the first is told that it has fewer");
+    world.publish(&mut peers[1], "/a", json!(1));
+    while one.pump(world.now, Waker::noop()).more {}
+    let reached = peers
+        .iter()
+        .filter(|peer| !world.drain(peer).is_empty())
+        .count();
+    assert!((1..16).contains(&reached), "only its own shards: {reached}");
+    drop(one);
+    while other.pump(world.now, Waker::noop()).more {}
+    assert_eq!(
+        reached
+            + peers
+                .iter()
+                .filter(|peer| !world.drain(peer).is_empty())
+                .count(),
+        16
+    );
+    drop(other);
+    world.publish(&mut peers[1], "/a", json!(2));
+    assert!(
+        peers.iter().all(|peer| world.drain(peer).len() == 1),
+        "nobody pumps: the publisher does"
+    );
+}
+
+#[test]
+fn memory_of_sessions_is_given_back() {
+    let mut world = World::new(Config::default());
+    for _ in 0..3000 {
+        let mut peer = world.pusher();
+        world.subscribe(&mut peer, json!("/a"));
+    }
+    world.pass(Duration::from_secs(11));
+    assert_eq!((world.engine.sessions(), world.engine.patterns()), (0, 0));
+}

@@ -1,0 +1,11 @@
+//! What the engine decides, clause by clause, in virtual time.
+
+mod advice;
+mod binding;
+mod connect;
+mod delivery;
+mod handshake;
+mod limits;
+mod model;
+mod subscribe;
+mod world;

@@ -1,0 +1,5 @@
+//! The codec and the channels: rule by rule, and against naive models.
+
+mod channel;
+mod decode;
+mod message;
