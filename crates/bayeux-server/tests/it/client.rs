@@ -1,0 +1,333 @@
+//! A blocking client: HTTP/1.1 and WebSocket, byte by byte. Every read has a deadline, so a test ends.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A keep-alive connection, and the session on it.
+pub(crate) struct Http {
+    stream: BufReader<TcpStream>,
+    pub(crate) cookie: Option<String>,
+    pub(crate) id: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn messages(&self) -> Vec<Value> {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no messages: {self:?}"))
+    }
+}
+
+impl Http {
+    pub(crate) fn open(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.address).expect("the server listens");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a socket option");
+        stream.set_nodelay(true).expect("a socket option");
+        Self {
+            stream: BufReader::new(stream),
+            cookie: None,
+            id: String::new(),
+        }
+    }
+
+    /// Another connection of the same session.
+    pub(crate) fn again(&self, server: &Server) -> Self {
+        Self {
+            cookie: self.cookie.clone(),
+            id: self.id.clone(),
+            ..Self::open(server)
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream
+            .get_mut()
+            .write_all(bytes.as_ref())
+            .expect("the server reads");
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        self.stream.get_ref()
+    }
+
+    /// Sends a request without waiting for its answer.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: app.example\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        if let Some(cookie) = &self.cookie {
+            head.push_str(&format!("Cookie: {cookie}\r\n"));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        self.write([head.as_bytes(), b"\r\n", body].concat());
+    }
+
+    pub(crate) fn answer(&mut self) -> Response {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("a status line");
+        let status = line
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or_else(|| panic!("no status: {line:?}"));
+        let mut headers = Vec::new();
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).expect("a header");
+            let Some((name, value)) = line.trim_end().split_once(": ") else {
+                break;
+            };
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        let mut response = Response {
+            status,
+            headers,
+            body: Vec::new(),
+        };
+        if status != 101 && status != 204 {
+            response.body = self.body(&response);
+        }
+        if let Some(cookie) = response
+            .header("set-cookie")
+            .and_then(|cookie| cookie.split(';').next())
+        {
+            self.cookie = Some(cookie.to_owned());
+        }
+        response
+    }
+
+    fn body(&mut self, response: &Response) -> Vec<u8> {
+        if let Some(length) = response.header("content-length") {
+            let mut body = vec![0; length.parse().expect("a length")];
+            self.stream.read_exact(&mut body).expect("the whole body");
+            return body;
+        }
+        assert_eq!(response.header("transfer-encoding"), Some("chunked"));
+        let mut body = Vec::new();
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).expect("a chunk");
+            let length = usize::from_str_radix(line.trim_end(), 16).expect("a chunk's length");
+            let mut chunk = vec![0; length + 2];
+            self.stream.read_exact(&mut chunk).expect("the whole chunk");
+            if length == 0 {
+                return body;
+            }
+            body.extend_from_slice(&chunk[..length]);
+        }
+    }
+
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
+        self.ask(method, path, headers, body);
+        self.answer()
+    }
+
+    /// Posts messages; each gets the session's clientId.
+    pub(crate) fn post(&mut self, batch: Value) -> Vec<Value> {
+        self.ask_batch(batch);
+        self.answer().messages()
+    }
+
+    pub(crate) fn ask_batch(&mut self, batch: Value) {
+        let batch = with_id(batch, &self.id);
+        self.ask(
+            "POST",
+            "/bayeux",
+            &[("Content-Type", "application/json")],
+            batch.to_string().as_bytes(),
+        );
+    }
+
+    pub(crate) fn handshake(&mut self) -> &mut Self {
+        let reply = self.post(handshake()).remove(0);
+        self.id = reply["clientId"].as_str().expect("a session").to_owned();
+        self
+    }
+
+    /// Handshake and first connect.
+    pub(crate) fn session(server: &Server) -> Self {
+        let mut http = Self::open(server);
+        http.handshake();
+        http.post(connect("first"));
+        http
+    }
+
+    pub(crate) fn subscribe(&mut self, channel: &str) {
+        let reply = self
+            .post(json!([{"channel": "/meta/subscribe", "subscription": channel}]))
+            .remove(0);
+        assert_eq!(reply["successful"], true);
+    }
+}
+
+/// A WebSocket, and the session on it.
+pub(crate) struct Ws {
+    pub(crate) http: Http,
+    pub(crate) response: Response,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Frame {
+    Text(Vec<Value>),
+    Pong(Vec<u8>),
+    Close(u16),
+    End,
+}
+
+impl Ws {
+    pub(crate) fn open(server: &Server) -> Self {
+        Self::upgrade(Http::open(server))
+    }
+
+    pub(crate) fn upgrade(mut http: Http) -> Self {
+        let response = http.request("GET", "/bayeux", &UPGRADE, b"");
+        assert_eq!(response.status, 101, "{response:?}");
+        Self { http, response }
+    }
+
+    pub(crate) fn session(server: &Server) -> Self {
+        let mut ws = Self::open(server);
+        let reply = ws.call(handshake()).remove(0);
+        ws.http.id = reply["clientId"].as_str().expect("a session").to_owned();
+        ws.call(connect("first"));
+        ws
+    }
+
+    pub(crate) fn send(&mut self, batch: Value) {
+        let batch = with_id(batch, &self.http.id);
+        self.frame(0x81, batch.to_string().as_bytes());
+    }
+
+    /// Sends a batch and returns the next frame's messages.
+    pub(crate) fn call(&mut self, batch: Value) -> Vec<Value> {
+        self.send(batch);
+        self.messages()
+    }
+
+    pub(crate) fn frame(&mut self, first: u8, payload: &[u8]) {
+        let mask = [0x11, 0x22, 0x33, 0x44];
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..=125 => bytes.push(0x80 | length as u8),
+            length @ 126..=0xffff => {
+                bytes.push(0x80 | 126);
+                bytes.extend_from_slice(&(length as u16).to_be_bytes());
+            }
+            length => {
+                bytes.push(0x80 | 127);
+                bytes.extend_from_slice(&(length as u64).to_be_bytes());
+            }
+        }
+        bytes.extend_from_slice(&mask);
+        bytes.extend(
+            payload
+                .iter()
+                .zip(mask.iter().cycle())
+                .map(|(byte, mask)| byte ^ mask),
+        );
+        self.http.write(bytes);
+    }
+
+    pub(crate) fn messages(&mut self) -> Vec<Value> {
+        match self.read() {
+            Frame::Text(messages) => messages,
+            other => panic!("no messages: {other:?}"),
+        }
+    }
+
+    pub(crate) fn read(&mut self) -> Frame {
+        let mut head = [0; 2];
+        if self.http.stream.read_exact(&mut head).is_err() {
+            return Frame::End;
+        }
+        let length = match head[1] {
+            126 => {
+                let mut length = [0; 2];
+                self.http.stream.read_exact(&mut length).expect("a length");
+                usize::from(u16::from_be_bytes(length))
+            }
+            127 => {
+                let mut length = [0; 8];
+                self.http.stream.read_exact(&mut length).expect("a length");
+                u64::from_be_bytes(length) as usize
+            }
+            length => usize::from(length),
+        };
+        let mut payload = vec![0; length];
+        self.http
+            .stream
+            .read_exact(&mut payload)
+            .expect("the whole frame");
+        match head[0] {
+            0x81 => Frame::Text(serde_json::from_slice(&payload).expect("messages")),
+            0x8a => Frame::Pong(payload),
+            0x88 => Frame::Close(u16::from_be_bytes([payload[0], payload[1]])),
+            other => panic!("an unexpected frame: {other:#x}"),
+        }
+    }
+}
+
+pub(crate) const UPGRADE: [(&str, &str); 4] = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+];
+
+pub(crate) fn handshake() -> Value {
+    json!([{"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling", "websocket"], "id": "h"}])
+}
+
+pub(crate) fn connect(id: &str) -> Value {
+    json!([{"channel": "/meta/connect", "connectionType": "long-polling", "id": id}])
+}
+
+pub(crate) fn channels(messages: &[Value]) -> Vec<&str> {
+    messages
+        .iter()
+        .filter_map(|message| message["channel"].as_str())
+        .collect()
+}
+
+fn with_id(mut batch: Value, id: &str) -> Value {
+    for message in batch.as_array_mut().into_iter().flatten() {
+        if let Some(message) = message.as_object_mut()
+            && !id.is_empty()
+        {
+            message.entry("clientId").or_insert(json!(id));
+        }
+    }
+    batch
+}

@@ -1,0 +1,63 @@
+//! A session moves between long-polling and WebSocket under traffic and loses nothing.
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Http, Ws, connect},
+    server::Server,
+};
+
+fn numbers(messages: &[Value]) -> impl Iterator<Item = u64> {
+    messages
+        .iter()
+        .filter_map(|message| message["data"].as_u64())
+}
+
+/// Reads an old connection to its connect's reply.
+fn is_answered(messages: &[Value]) -> bool {
+    messages
+        .iter()
+        .any(|message| message["channel"] == "/meta/connect")
+}
+
+#[test]
+fn bx_ws_1_twenty_moves_each_way_lose_nothing() {
+    let server = Server::start();
+    let mut http = Http::session(&server);
+    http.subscribe("/a");
+    let mut publisher = Http::session(&server);
+    let mut sent = 0;
+    let mut publish = || {
+        for _ in 0..5 {
+            sent += 1;
+            publisher.post(json!([{"channel": "/a", "data": sent}]));
+        }
+        sent
+    };
+    let mut got = Vec::new();
+    let mut last = 0;
+    for _ in 0..20 {
+        http.ask_batch(connect("poll"));
+        publish();
+        let mut socket = Ws::upgrade(http.again(&server));
+        socket.send(connect("socket"));
+        publish();
+        got.extend(numbers(&http.answer().messages()));
+        last = publish();
+        http.ask_batch(connect("back"));
+        loop {
+            let messages = socket.messages();
+            got.extend(numbers(&messages));
+            if is_answered(&messages) {
+                break;
+            }
+        }
+        let messages = http.answer().messages();
+        got.extend(numbers(&messages));
+    }
+    while got.len() < last as usize {
+        got.extend(numbers(&http.post(connect("rest"))));
+    }
+    let expected: Vec<u64> = (1..=last).collect();
+    assert_eq!(got, expected);
+}
