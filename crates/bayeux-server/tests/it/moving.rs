@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Http, Ws, connect},
-    server::Server,
+    server::{Server, options},
 };
 
 fn numbers(messages: &[Value]) -> impl Iterator<Item = u64> {
@@ -22,7 +22,9 @@ fn is_answered(messages: &[Value]) -> bool {
 
 #[test]
 fn bx_ws_1_twenty_moves_each_way_lose_nothing() {
-    let server = Server::start();
+    let mut options = options();
+    options.engine.timeout = std::time::Duration::from_millis(50);
+    let server = Server::with(options);
     let mut http = Http::session(&server);
     http.subscribe("/a");
     let mut publisher = Http::session(&server);
