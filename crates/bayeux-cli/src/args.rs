@@ -82,6 +82,9 @@ pub(crate) struct Common {
     /// (Faye's client needs it); 0 turns it off.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
     pub(crate) adopt_window: Duration,
+    /// On shutdown each client is told to come back after a random time up to this.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    pub(crate) shutdown_spread: Duration,
     /// Accept a session without its BAYEUX_BROWSER cookie: whoever knows a clientId may use it.
     #[arg(long)]
     pub(crate) trust_client_session: bool,

@@ -8,35 +8,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// The page and its parts, below `/chat/`; `/` leads there.
 pub(crate) fn routes(config: &mut web::ServiceConfig, path: &str) {
     let page = include_str!("../assets/chat/index.html").replace("{{path}}", path);
-    let to_chat = || {
-        HttpResponse::Found()
-            .insert_header(("Location", "/chat/"))
-            .finish()
-    };
+    let to_chat = || HttpResponse::Found().insert_header(("Location", "/chat/")).finish();
     config
         .route("/", web::get().to(move || async move { to_chat() }))
         .route("/chat", web::get().to(move || async move { to_chat() }))
-        .route(
-            "/chat/",
-            web::get().to(move || file(page.clone(), "text/html")),
-        )
-        .route(
-            "/chat/chat.css",
-            web::get().to(|| {
-                file(
-                    include_str!("../assets/chat/chat.css").to_owned(),
-                    "text/css",
-                )
-            }),
-        )
-        .route(
-            "/chat/chat.js",
-            web::get().to(|| script(include_str!("../assets/chat/chat.js"))),
-        )
-        .route(
-            "/chat/bayeux.js",
-            web::get().to(|| script(include_str!("../assets/chat/bayeux.js"))),
-        );
+        .route("/chat/", web::get().to(move || file(page.clone(), "text/html")))
+        .route("/chat/chat.css", web::get().to(|| file(include_str!("../assets/chat/chat.css").to_owned(), "text/css")))
+        .route("/chat/chat.js", web::get().to(|| script(include_str!("../assets/chat/chat.js"))))
+        .route("/chat/bayeux.js", web::get().to(|| script(include_str!("../assets/chat/bayeux.js"))));
 }
 
 async fn script(text: &'static str) -> HttpResponse {

@@ -28,23 +28,13 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Listen(address, error) => match error.kind() {
                 io::ErrorKind::AddrInUse => {
-                    write!(
-                        f,
-                        "{address} is in use by another program; stop it, or choose another port with --listen"
-                    )
+                    write!(f, "{address} is in use by another program; stop it, or choose another port with --listen")
                 }
                 io::ErrorKind::PermissionDenied => {
-                    write!(
-                        f,
-                        "no permission to listen on {address}; choose a port above 1023 with --listen"
-                    )
+                    write!(f, "no permission to listen on {address}; choose a port above 1023 with --listen")
                 }
                 io::ErrorKind::AddrNotAvailable => {
-                    write!(
-                        f,
-                        "{} is no address of this machine; choose another with --listen",
-                        address.ip()
-                    )
+                    write!(f, "{} is no address of this machine; choose another with --listen", address.ip())
                 }
                 _ => write!(f, "can't listen on {address}: {error}"),
             },
@@ -63,10 +53,7 @@ pub(crate) async fn serve(args: &Serve) -> Result<(), Failure> {
 
 /// `bayeux dev`.
 pub(crate) async fn dev(args: &Dev) -> Result<(), Failure> {
-    logs::start(
-        "info,bayeux::session=debug,actix_server=warn",
-        LogFormat::Text,
-    );
+    logs::start("info,bayeux::session=debug,actix_server=warn", LogFormat::Text);
     run(&args.common, true).await
 }
 
@@ -103,10 +90,8 @@ async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
 
 /// First no new connections, then every client is told, then the end. A second signal ends at once.
 async fn stop_on_signal(bayeux: Bayeux, server: ServerHandle) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("signals can't be received: end the server with SIGKILL");
         return;
     };
@@ -126,10 +111,7 @@ async fn stop_on_signal(bayeux: Bayeux, server: ServerHandle) {
     server.stop(in_peace).await;
 }
 
-async fn wait_for_either(
-    one: &mut actix_rt::signal::unix::Signal,
-    other: &mut actix_rt::signal::unix::Signal,
-) {
+async fn wait_for_either(one: &mut actix_rt::signal::unix::Signal, other: &mut actix_rt::signal::unix::Signal) {
     std::future::poll_fn(|cx| {
         if one.poll_recv(cx).is_ready() || other.poll_recv(cx).is_ready() {
             std::task::Poll::Ready(())
@@ -143,10 +125,7 @@ async fn wait_for_either(
 #[allow(clippy::print_stdout)] // The links are what the command is for; scripts read them here.
 fn announce(address: SocketAddr, path: &str, dev: bool) {
     if dev {
-        println!(
-            "bayeux {} (Bayeux 1.0: websocket, long-polling)",
-            env!("CARGO_PKG_VERSION")
-        );
+        println!("bayeux {} (Bayeux 1.0: websocket, long-polling)", env!("CARGO_PKG_VERSION"));
         println!("chat: http://{address}/chat/");
         println!("endpoint: http://{address}{path}");
         println!("Open the chat in two browser windows. Ctrl-C ends the server.");
@@ -162,6 +141,7 @@ fn options(common: &Common) -> Result<Options, Failure> {
     engine.max_interval = common.max_interval;
     engine.max_queue = common.max_queue;
     engine.adopt_window = common.adopt_window;
+    engine.shutdown_spread = common.shutdown_spread;
     engine.trust_client_session = common.trust_client_session;
     engine.allow_unconnected_publish = common.allow_unconnected_publish;
     let mut options = Options::default();

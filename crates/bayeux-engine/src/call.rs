@@ -78,17 +78,14 @@ pub struct Ticket {
 
 impl Ticket {
     pub(crate) const fn key(self) -> Key {
-        Key {
-            index: self.link,
-            serial: self.serial,
-        }
+        Key { index: self.link, serial: self.serial }
     }
 }
 
 /// What comes of a [`Call`].
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// The replies to write now, one JSON array; `None` when there is nothing to say yet.
+    /// The replies to write now: one JSON array behind [`HEADROOM`](crate::HEADROOM) free bytes; `None` when there is nothing to say yet.
     pub frame: Option<Vec<u8>>,
     /// HTTP: the batch was one connect, which is held. Poll it with [`Engine::take`](crate::Engine::take).
     pub held: Option<Ticket>,
@@ -112,7 +109,7 @@ pub enum Take {
     Pending,
     /// Write this JSON array.
     Frame {
-        /// The bytes.
+        /// The bytes, behind [`HEADROOM`](crate::HEADROOM) free ones.
         frame: Vec<u8>,
         /// Whether it carries events: then confirm when it is written, or cancel.
         lent: bool,

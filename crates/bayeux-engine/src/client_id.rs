@@ -46,9 +46,7 @@ impl ClientId {
 
     /// The slot in 0..4096.
     pub(crate) fn slot(&self) -> u16 {
-        self.0[..SLOT_DIGITS]
-            .iter()
-            .fold(0, |sum, byte| sum * 36 + u16::from(digit_value(*byte)))
+        self.0[..SLOT_DIGITS].iter().fold(0, |sum, byte| sum * 36 + u16::from(digit_value(*byte)))
     }
 }
 

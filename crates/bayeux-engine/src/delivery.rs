@@ -17,11 +17,7 @@ pub struct Delivery {
 impl Delivery {
     /// Encodes `data` for `channel`.
     pub fn new(channel: &ChannelName, data: &Json) -> Self {
-        Self {
-            head: encode_delivery_head(channel, data),
-            keys: MatchKeys::new(channel),
-            publisher: None,
-        }
+        Self { head: encode_delivery_head(channel, data), keys: MatchKeys::new(channel), publisher: None }
     }
 
     /// Marks the session that must not get its own message back.

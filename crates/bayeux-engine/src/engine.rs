@@ -12,8 +12,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::{
-    Answer, Backplane, Call, Carrier, ClientId, Config, Delivery, LocalBackplane, Stats, Take,
-    Ticket, Time,
+    Answer, Backplane, Call, Carrier, ClientId, Config, Delivery, LocalBackplane, Stats, Take, Ticket, Time,
     hash::Keyed,
     interest::{MAX_SHARDS, ShardSet},
     meta::publish::{Published, publish},
@@ -64,12 +63,7 @@ impl Engine {
     }
 
     /// As [`Engine::new`], joined to other nodes by `backplane`.
-    pub fn with_backplane(
-        config: Config,
-        shards: usize,
-        seed: [u8; 32],
-        backplane: Arc<dyn Backplane>,
-    ) -> Self {
+    pub fn with_backplane(config: Config, shards: usize, seed: [u8; 32], backplane: Arc<dyn Backplane>) -> Self {
         let shards = shards.clamp(1, MAX_SHARDS);
         let mut rng = ChaCha12Rng::from_seed(seed);
         let hash = Keyed::new((rng.next_u64(), rng.next_u64()));
@@ -80,12 +74,7 @@ impl Engine {
         };
         Self {
             shards: (0..shards).map(shard).collect(),
-            router: Router::new(
-                shards,
-                hash,
-                config.max_inbox_bytes,
-                config.inbox_pause_bytes,
-            ),
+            router: Router::new(shards, hash, config.max_inbox_bytes, config.inbox_pause_bytes),
             counters: Counters::default(),
             owners: Owners::new(shards),
             backplane,
@@ -104,28 +93,16 @@ impl Engine {
         let Call { origin, batch } = call;
         if batch.is_empty() {
             // Faye's ping over WebSocket.
-            return Answer {
-                frame: Some(b"[]".to_vec()),
-                ..Answer::default()
-            };
+            return Answer { frame: Some(reply::empty()), ..Answer::default() };
         }
         let alone = batch.len() == 1;
-        let mut turn = Turn {
-            origin,
-            alone,
-            replies: Replies::new(),
-            answer: Answer::default(),
-        };
+        let mut turn = Turn { origin, alone, replies: Replies::new(), answer: Answer::default() };
         let handshake = batch.iter().position(is_handshake);
         for (at, request) in batch.iter().enumerate() {
             let attached = turn.answer.attached;
             match handshake {
                 Some(first) if first == at => self.handshake(now, &mut turn, request),
-                Some(_) => turn.replies.push(&reply::refusal(
-                    request,
-                    error_code::MESSAGE_IN_COMPANY,
-                    &[],
-                )),
+                Some(_) => turn.replies.push(&reply::refusal(request, error_code::MESSAGE_IN_COMPANY, &[])),
                 None => self.message(now, &mut turn, request),
             }
             self.attach(now, &mut turn, attached);
@@ -135,26 +112,25 @@ impl Engine {
     }
 
     /// What a held connect or a socket is to write now. With [`Take::Pending`], `waker` is kept and fired once there is
-    /// something. A stale ticket yields [`Take::Close`].
-    pub fn take(&self, now: Time, ticket: Ticket, waker: &Waker) -> Take {
+    /// something. A stale ticket yields [`Take::Close`]. `written` first [confirms](Engine::confirm) the frame taken before.
+    pub fn take(&self, now: Time, ticket: Ticket, written: bool, waker: &Waker) -> Take {
         self.with_shard(usize::from(ticket.shard), now, |shard, env| {
+            if written {
+                shard.confirm(env, ticket.key());
+            }
             shard.take(env, ticket.key(), Some(waker))
         })
     }
 
     /// The write of a frame with lent events is complete: they have left the outbox. A stale ticket does nothing.
     pub fn confirm(&self, now: Time, ticket: Ticket) {
-        self.with_shard(usize::from(ticket.shard), now, |shard, env| {
-            shard.confirm(env, ticket.key())
-        });
+        self.with_shard(usize::from(ticket.shard), now, |shard, env| shard.confirm(env, ticket.key()));
     }
 
     /// The connection is gone, or will not complete its write: what was lent waits for the session's next connection.
     /// A stale ticket does nothing.
     pub fn cancel(&self, now: Time, ticket: Ticket) {
-        self.with_shard(usize::from(ticket.shard), now, |shard, env| {
-            drop(shard.release(env, ticket.key()))
-        });
+        self.with_shard(usize::from(ticket.shard), now, |shard, env| drop(shard.release(env, ticket.key())));
     }
 
     /// A message from another node.
@@ -183,17 +159,11 @@ impl Engine {
                 let deadlines = shard.fire_deadlines(env, DEADLINE_BUDGET);
                 let deliveries = shard.fan_out(env, FANOUT_BUDGET);
                 shard.alarm = shard.next_deadline();
-                Pumped {
-                    more: deadlines || deliveries,
-                    next: shard.alarm,
-                }
+                Pumped { more: deadlines || deliveries, next: shard.alarm }
             })
         }));
         // A panic costs the shard, not the pumper: the next lock finds it poisoned and replaces it.
-        pumped.unwrap_or(Pumped {
-            more: true,
-            next: None,
-        })
+        pumped.unwrap_or(Pumped { more: true, next: None })
     }
 
     /// Tells every client to come back later: held connects are answered, sockets asked to close, later connects answered
@@ -217,9 +187,7 @@ impl Engine {
 
     /// Connections that hold a connect or receive as sockets.
     pub fn connections(&self) -> usize {
-        (0..self.shards.len())
-            .map(|shard| self.with_shard(shard, Time::ZERO, |shard, _| shard.links()))
-            .sum()
+        (0..self.shards.len()).map(|shard| self.with_shard(shard, Time::ZERO, |shard, _| shard.links())).sum()
     }
 
     /// What happened so far, counted.
@@ -233,11 +201,7 @@ impl Engine {
     }
 
     fn handshake(&self, now: Time, turn: &mut Turn, request: &Message) {
-        let shard = turn
-            .origin
-            .shard
-            .unwrap_or(turn.origin.connection.0 as usize)
-            % self.shards.len();
+        let shard = turn.origin.shard.unwrap_or(turn.origin.connection.0 as usize) % self.shards.len();
         self.with_shard(shard, now, |shard, env| shard.handshake(env, turn, request));
     }
 
@@ -255,11 +219,7 @@ impl Engine {
                 Some(id) => self.of_session(now, turn, &channel, request, id),
                 None => {
                     count(&self.counters.sessions_unknown);
-                    turn.replies.push(&reply::session_unknown(
-                        request,
-                        &self.config,
-                        Duration::ZERO,
-                    ));
+                    turn.replies.push(&reply::session_unknown(request, &self.config, Duration::ZERO));
                     None
                 }
             },
@@ -294,13 +254,7 @@ impl Engine {
         }
     }
 
-    fn unconnected(
-        &self,
-        now: Time,
-        turn: &mut Turn,
-        channel: &ChannelName,
-        request: &Message,
-    ) -> Routed {
+    fn unconnected(&self, now: Time, turn: &mut Turn, channel: &ChannelName, request: &Message) -> Routed {
         let shard = turn.origin.shard.unwrap_or_default() % self.shards.len();
         self.with_shard(shard, now, |_, env| {
             let Published { reply, routed } = publish(env, None, channel, request);
@@ -309,14 +263,7 @@ impl Engine {
         })
     }
 
-    fn of_session(
-        &self,
-        now: Time,
-        turn: &mut Turn,
-        channel: &ChannelName,
-        request: &Message,
-        id: ClientId,
-    ) -> Routed {
+    fn of_session(&self, now: Time, turn: &mut Turn, channel: &ChannelName, request: &Message, id: ClientId) -> Routed {
         let shard = usize::from(id.slot()) % self.shards.len();
         self.with_shard(shard, now, |shard, env| {
             let key = match shard.sender(env, &turn.origin, request, id) {
@@ -332,15 +279,9 @@ impl Engine {
             let mut routed = None;
             match channel.kind() {
                 ChannelKind::Meta(MetaChannel::Connect) => shard.connect(env, turn, key, request),
-                ChannelKind::Meta(MetaChannel::Disconnect) => {
-                    shard.disconnect(env, turn, key, request)
-                }
-                ChannelKind::Meta(MetaChannel::Subscribe) => {
-                    turn.replies.push(&shard.subscribe(env, key, request))
-                }
-                ChannelKind::Meta(MetaChannel::Unsubscribe) => {
-                    turn.replies.push(&shard.unsubscribe(env, key, request))
-                }
+                ChannelKind::Meta(MetaChannel::Disconnect) => shard.disconnect(env, turn, key, request),
+                ChannelKind::Meta(MetaChannel::Subscribe) => turn.replies.push(&shard.subscribe(env, key, request)),
+                ChannelKind::Meta(MetaChannel::Unsubscribe) => turn.replies.push(&shard.unsubscribe(env, key, request)),
                 ChannelKind::Meta(MetaChannel::Handshake | MetaChannel::Unknown)
                 | ChannelKind::Service
                 | ChannelKind::Broadcast => {
@@ -382,12 +323,7 @@ impl Engine {
     }
 
     /// Runs with one shard locked; wakes whom that concerns after the unlock.
-    fn with_shard<R>(
-        &self,
-        index: usize,
-        now: Time,
-        run: impl FnOnce(&mut Shard, &mut Env<'_>) -> R,
-    ) -> R {
+    fn with_shard<R>(&self, index: usize, now: Time, run: impl FnOnce(&mut Shard, &mut Env<'_>) -> R) -> R {
         // Fires on drop too, so that a panic below leaves no connection asleep. Declared before the guard: dropped after.
         let mut wakes = WakeList::default();
         let result = {
@@ -458,11 +394,7 @@ fn is_meta(channel: &ChannelName) -> bool {
 }
 
 fn is_handshake(request: &Message) -> bool {
-    request
-        .channel
-        .as_deref()
-        .map(|text| text.strip_suffix('/').unwrap_or(text))
-        == Some("/meta/handshake")
+    request.channel.as_deref().map(|text| text.strip_suffix('/').unwrap_or(text)) == Some("/meta/handshake")
 }
 
 #[cfg(test)]

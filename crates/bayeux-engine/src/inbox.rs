@@ -4,7 +4,13 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
     task::Waker,
 };
 
@@ -17,6 +23,8 @@ pub(crate) struct Position(pub(crate) u64);
 
 pub(crate) struct Inbox {
     queue: Mutex<Queue>,
+    /// Whether it is over its mark: looked at before every read of a connection, so without the lock.
+    over: AtomicBool,
     limit: usize,
     pause: usize,
 }
@@ -36,17 +44,8 @@ pub(crate) struct Reservation(usize);
 
 impl Inbox {
     pub(crate) const fn new(limit: usize, pause: usize) -> Self {
-        let queue = Queue {
-            entries: VecDeque::new(),
-            next: Position(1),
-            bytes: 0,
-            paused: Vec::new(),
-        };
-        Self {
-            queue: Mutex::new(queue),
-            limit,
-            pause,
-        }
+        let queue = Queue { entries: VecDeque::new(), next: Position(1), bytes: 0, paused: Vec::new() };
+        Self { queue: Mutex::new(queue), over: AtomicBool::new(false), limit, pause }
     }
 
     /// Takes room for `size` bytes; `None` when the inbox is full.
@@ -56,11 +55,14 @@ impl Inbox {
             return None;
         }
         queue.bytes += size;
+        self.over.store(queue.bytes > self.pause, Release);
         Some(Reservation(size))
     }
 
     pub(crate) fn give_back(&self, reservation: Reservation) {
-        self.lock().bytes -= reservation.0;
+        let mut queue = self.lock();
+        queue.bytes -= reservation.0;
+        self.over.store(queue.bytes > self.pause, Release);
     }
 
     pub(crate) fn push(&self, _room: Reservation, delivery: Arc<Delivery>) {
@@ -80,6 +82,7 @@ impl Inbox {
         let mut queue = self.lock();
         let entry = queue.entries.pop_front()?;
         queue.bytes -= entry.1.size();
+        self.over.store(queue.bytes > self.pause, Release);
         if queue.bytes <= self.pause && !queue.paused.is_empty() {
             for waker in std::mem::take(&mut queue.paused) {
                 wakes.push(Some(waker));
@@ -97,6 +100,9 @@ impl Inbox {
 
     /// Whether publishers are to pause; if so `waker` is fired when they may go on.
     pub(crate) fn pause(&self, waker: &Waker) -> bool {
+        if !self.over.load(Acquire) {
+            return false;
+        }
         let mut queue = self.lock();
         if queue.bytes <= self.pause {
             return false;
@@ -113,6 +119,7 @@ impl Inbox {
         let lost = std::mem::take(&mut queue.entries);
         let bytes: usize = lost.iter().map(|(_, delivery)| delivery.size()).sum();
         queue.bytes -= bytes;
+        self.over.store(queue.bytes > self.pause, Release);
         for waker in std::mem::take(&mut queue.paused) {
             wakes.push(Some(waker));
         }

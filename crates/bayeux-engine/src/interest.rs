@@ -49,24 +49,14 @@ struct Table {
 
 impl Interest {
     pub(crate) fn new(hash: Keyed) -> Self {
-        let table = Table {
-            shards: hash.map(),
-            edges: VecDeque::new(),
-        };
-        Self {
-            table: RwLock::new(table),
-            untold: AtomicBool::new(false),
-        }
+        let table = Table { shards: hash.map(), edges: VecDeque::new() };
+        Self { table: RwLock::new(table), untold: AtomicBool::new(false) }
     }
 
     /// The shards in which some pattern of `keys` has a subscriber.
     pub(crate) fn shards(&self, keys: &MatchKeys) -> ShardSet {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        ShardSet(
-            keys.iter()
-                .filter_map(|key| table.shards.get(key))
-                .fold(0, |all, bits| all | bits),
-        )
+        ShardSet(keys.iter().filter_map(|key| table.shards.get(key)).fold(0, |all, bits| all | bits))
     }
 
     /// The shard's first subscription to `pattern` has come. Returns whether it is the node's first.
@@ -129,17 +119,10 @@ impl Interest {
     #[cfg(test)]
     pub(crate) fn has(&self, pattern: &str, shard: usize) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        table
-            .shards
-            .get(pattern)
-            .is_some_and(|bits| bits & (1 << shard) != 0)
+        table.shards.get(pattern).is_some_and(|bits| bits & (1 << shard) != 0)
     }
 
     pub(crate) fn patterns(&self) -> usize {
-        self.table
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .shards
-            .len()
+        self.table.read().unwrap_or_else(PoisonError::into_inner).shards.len()
     }
 }

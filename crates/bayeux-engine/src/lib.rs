@@ -56,5 +56,6 @@ pub use config::Config;
 pub use delivery::Delivery;
 pub use engine::{Engine, Pumped, Refused};
 pub use pumper::Pumper;
+pub use reply::HEADROOM;
 pub use stats::Stats;
 pub use time::Time;

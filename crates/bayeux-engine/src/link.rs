@@ -4,9 +4,7 @@ use std::{task::Waker, time::Duration};
 
 use bayeux_protocol::MessageId;
 
-use crate::{
-    ClientId, CloseReason, ConnectionId, Time, inbox::Position, session::SessionKey, store::Key,
-};
+use crate::{ClientId, CloseReason, ConnectionId, Time, inbox::Position, session::SessionKey, store::Key};
 
 /// A link's place in its shard.
 pub(crate) type LinkKey = Key;

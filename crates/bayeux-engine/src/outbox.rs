@@ -16,6 +16,8 @@ pub(crate) struct Outbox {
 pub(crate) struct Batch {
     pub(crate) through: Position,
     pub(crate) messages: usize,
+    /// Their size, each with a comma.
+    pub(crate) bytes: usize,
 }
 
 /// The outbox is full: the session ends, since skipping a message would lose it silently.
@@ -45,30 +47,20 @@ impl Outbox {
 
     /// What the next write may take: at least one message, then as many as fit `max_bytes`. `None` if nothing waits.
     pub(crate) fn peek(&self, max_bytes: usize) -> Option<Batch> {
-        let mut bytes = 0;
-        let mut batch = None;
-        for (messages, (position, delivery)) in self.entries.iter().enumerate() {
-            bytes += delivery.size() + 1;
-            if bytes > max_bytes && batch.is_some() {
+        let (first, rest) = (self.entries.front()?, self.entries.iter().skip(1));
+        let mut batch = Batch { through: first.0, messages: 1, bytes: first.1.size() + 1 };
+        for (position, delivery) in rest {
+            let bytes = batch.bytes + delivery.size() + 1;
+            if bytes > max_bytes {
                 break;
             }
-            batch = Some(Batch {
-                through: *position,
-                messages: messages + 1,
-            });
+            batch = Batch { through: *position, messages: batch.messages + 1, bytes };
         }
-        batch
+        Some(batch)
     }
 
     /// Appends the messages of `batch`, each followed by a comma.
     pub(crate) fn write(&self, batch: Batch, out: &mut Vec<u8>) {
-        out.reserve(
-            self.entries
-                .iter()
-                .take(batch.messages)
-                .map(|(_, delivery)| delivery.size() + 1)
-                .sum(),
-        );
         for (_, delivery) in self.entries.iter().take(batch.messages) {
             delivery.write(out);
             out.push(b',');

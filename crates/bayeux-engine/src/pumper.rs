@@ -35,10 +35,7 @@ impl Pumper {
     /// `next` at the latest.
     pub fn pump(&self, now: Time, waker: &Waker) -> Pumped {
         self.engine.owners.park(self.id, waker);
-        let mut all = Pumped {
-            more: false,
-            next: None,
-        };
+        let mut all = Pumped { more: false, next: None };
         for shard in 0..self.engine.shards() {
             if !self.engine.owners.owns(self.id, shard) {
                 continue;
@@ -86,14 +83,8 @@ struct Registered {
 
 impl Owners {
     pub(crate) fn new(shards: usize) -> Self {
-        let pumpers = Mutex::new(Pumpers {
-            registered: Vec::new(),
-            next: 1,
-        });
-        Self {
-            pumpers,
-            shards: (0..shards).map(|_| AtomicU64::new(0)).collect(),
-        }
+        let pumpers = Mutex::new(Pumpers { registered: Vec::new(), next: 1 });
+        Self { pumpers, shards: (0..shards).map(|_| AtomicU64::new(0)).collect() }
     }
 
     pub(crate) fn is_owned(&self, shard: usize) -> bool {
@@ -116,10 +107,7 @@ impl Owners {
     fn part(&self, id: u64) {
         let parted = {
             let mut pumpers = self.lock();
-            let at = pumpers
-                .registered
-                .iter()
-                .position(|registered| registered.id == id);
+            let at = pumpers.registered.iter().position(|registered| registered.id == id);
             let parted = at.map(|at| pumpers.registered.remove(at));
             self.share_out(&pumpers.registered);
             parted
@@ -130,28 +118,15 @@ impl Owners {
     fn park(&self, id: u64, waker: &Waker) {
         let replaced = {
             let mut pumpers = self.lock();
-            let mine = pumpers
-                .registered
-                .iter_mut()
-                .find(|registered| registered.id == id);
-            mine.filter(|mine| {
-                !mine
-                    .waker
-                    .as_ref()
-                    .is_some_and(|kept| kept.will_wake(waker))
-            })
-            .and_then(|mine| mine.waker.replace(waker.clone()))
+            let mine = pumpers.registered.iter_mut().find(|registered| registered.id == id);
+            mine.filter(|mine| !mine.waker.as_ref().is_some_and(|kept| kept.will_wake(waker)))
+                .and_then(|mine| mine.waker.replace(waker.clone()))
         };
         drop(replaced);
     }
 
     fn wake_all(&self) {
-        let wakers: Vec<Waker> = self
-            .lock()
-            .registered
-            .iter_mut()
-            .filter_map(|it| it.waker.take())
-            .collect();
+        let wakers: Vec<Waker> = self.lock().registered.iter_mut().filter_map(|it| it.waker.take()).collect();
         for waker in wakers {
             waker.wake();
         }
@@ -159,12 +134,7 @@ impl Owners {
 
     fn share_out(&self, pumpers: &[Registered]) {
         for (shard, owner) in self.shards.iter().enumerate() {
-            owner.store(
-                pumpers
-                    .get(shard % pumpers.len().max(1))
-                    .map_or(0, |pumper| pumper.id),
-                Release,
-            );
+            owner.store(pumpers.get(shard % pumpers.len().max(1)).map_or(0, |pumper| pumper.id), Release);
         }
     }
 

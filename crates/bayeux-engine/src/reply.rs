@@ -18,6 +18,10 @@ const SUPERSEDED_INTERVAL: Duration = Duration::from_secs(2);
 /// The interval for a session used without its cookie: the client's next handshake meets the same fate, so not at once.
 pub(crate) const FOREIGN_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Bytes left free in front of each frame, for the header that a transport may have to put there: so a frame is written once
+/// and never copied. A WebSocket's header takes at most ten.
+pub const HEADROOM: usize = 10;
+
 /// One JSON array in the making.
 pub(crate) struct Replies {
     out: Vec<u8>,
@@ -35,11 +39,15 @@ impl Replies {
     }
 
     pub(crate) fn push_events(&mut self, outbox: &Outbox, batch: Batch) {
+        if self.out.is_empty() {
+            // Exactly what is needed if no reply follows: shared bytes are made from it without another allocation.
+            self.out.reserve_exact(HEADROOM + 1 + batch.bytes);
+        }
         self.open();
         outbox.write(batch, &mut self.out);
     }
 
-    /// The finished array; `None` if nothing was pushed.
+    /// The finished array, behind [`HEADROOM`] bytes of no meaning; `None` if nothing was pushed.
     pub(crate) fn finish(mut self) -> Option<Vec<u8>> {
         *self.out.last_mut()? = b']';
         Some(self.out)
@@ -47,9 +55,15 @@ impl Replies {
 
     fn open(&mut self) {
         if self.out.is_empty() {
+            self.out.extend_from_slice(&[0; HEADROOM]);
             self.out.push(b'[');
         }
     }
+}
+
+/// A frame without messages.
+pub(crate) fn empty() -> Vec<u8> {
+    [&[0; HEADROOM][..], b"[]"].concat()
 }
 
 /// Advice is always whole: both stock clients keep what they last got, from any message (BX-ADV-2).
@@ -107,12 +121,7 @@ impl ConnectReply {
         held.leaving.map_or(Self::Retry, Self::ShuttingDown)
     }
 
-    pub(crate) fn message(
-        self,
-        id: Option<MessageId>,
-        client: &ClientId,
-        config: &Config,
-    ) -> Message {
+    pub(crate) fn message(self, id: Option<MessageId>, client: &ClientId, config: &Config) -> Message {
         let (successful, reconnect, interval) = match self {
             Self::Retry => (true, Reconnect::Retry, config.interval),
             Self::Superseded => (true, Reconnect::Retry, SUPERSEDED_INTERVAL),

@@ -31,22 +31,12 @@ pub(crate) struct InboxFull;
 
 impl Router {
     pub(crate) fn new(shards: usize, hash: Keyed, limit: usize, pause: usize) -> Self {
-        let lane = |_| Lane {
-            inbox: Inbox::new(limit, pause),
-            pumper: Mutex::new(None),
-        };
-        Self {
-            interest: Interest::new(hash),
-            lanes: (0..shards).map(lane).collect(),
-        }
+        let lane = |_| Lane { inbox: Inbox::new(limit, pause), pumper: Mutex::new(None) };
+        Self { interest: Interest::new(hash), lanes: (0..shards).map(lane).collect() }
     }
 
     /// Pushes to every interested shard, or to none.
-    pub(crate) fn route(
-        &self,
-        delivery: &Arc<Delivery>,
-        wakes: &mut WakeList,
-    ) -> Result<ShardSet, InboxFull> {
+    pub(crate) fn route(&self, delivery: &Arc<Delivery>, wakes: &mut WakeList) -> Result<ShardSet, InboxFull> {
         let shards = self.interest.shards(delivery.keys());
         let mut taken: Vec<(usize, Reservation)> = Vec::new();
         for shard in shards.iter() {
@@ -71,20 +61,12 @@ impl Router {
 
     /// The waker of the shard's pumper, if it sleeps.
     pub(crate) fn take_pumper(&self, shard: usize) -> Option<Waker> {
-        self.lanes[shard]
-            .pumper
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.lanes[shard].pumper.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Lets the shard's pumper sleep; returns a waker it replaces, to be dropped after unlock.
     pub(crate) fn park_pumper(&self, shard: usize, waker: &Waker) -> Option<Waker> {
-        self.lanes[shard]
-            .pumper
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace(waker.clone())
+        self.lanes[shard].pumper.lock().unwrap_or_else(PoisonError::into_inner).replace(waker.clone())
     }
 
     /// Whether some inbox is over its mark; if so `waker` is fired when that one has drained.

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use crate::{
-    BrowserId, Carrier, ClientId, Config, ConnectionId, Origin, Time, deadline::Deadline,
-    inbox::Position, link::LinkKey, outbox::Outbox, store::Key, subscription::Subscription,
+    BrowserId, Carrier, ClientId, Config, ConnectionId, Origin, Time, deadline::Deadline, inbox::Position,
+    link::LinkKey, outbox::Outbox, store::Key, subscription::Subscription,
 };
 
 /// A session's place in its shard.
@@ -81,13 +81,7 @@ impl Binding {
             Carrier::Http => (None, true),
             Carrier::Socket { .. } => (Some(origin.connection), false),
         };
-        Self {
-            browser: origin.browser,
-            home,
-            peer: origin.peer,
-            born: now,
-            adoptable,
-        }
+        Self { browser: origin.browser, home, peer: origin.peer, born: now, adoptable }
     }
 
     /// Judges a connection: the socket of the handshake, the browser of the handshake, or a socket that was opened
@@ -98,15 +92,10 @@ impl Binding {
         if config.trust_client_session || same_socket || same_browser {
             return Claim::Owner;
         }
-        let Carrier::Socket {
-            may_adopt: Some(upgraded),
-            ..
-        } = origin.carrier
-        else {
+        let Carrier::Socket { may_adopt: Some(upgraded), .. } = origin.carrier else {
             return Claim::Foreign;
         };
-        let in_time =
-            !config.adopt_window.is_zero() && upgraded.distance(self.born) <= config.adopt_window;
+        let in_time = !config.adopt_window.is_zero() && upgraded.distance(self.born) <= config.adopt_window;
         if !(self.adoptable && in_time && self.peer == origin.peer) {
             return Claim::Foreign;
         }
@@ -128,10 +117,7 @@ impl Spin {
     pub(crate) fn count(&mut self, now: Time, limit: u32) -> Option<Time> {
         const SECOND: Duration = Duration::from_secs(1);
         if now.since(self.began) >= SECOND {
-            *self = Self {
-                began: now,
-                replies: 0,
-            };
+            *self = Self { began: now, replies: 0 };
         }
         self.replies = self.replies.saturating_add(1);
         (self.replies > limit).then(|| self.began + SECOND)
@@ -162,15 +148,10 @@ impl Session {
 
     /// The place of `pattern` among the subscriptions.
     pub(crate) fn subscription(&self, pattern: &str) -> Option<usize> {
-        self.subscriptions
-            .iter()
-            .position(|subscription| &*subscription.pattern == pattern)
+        self.subscriptions.iter().position(|subscription| &*subscription.pattern == pattern)
     }
 
     pub(crate) fn wildcards(&self) -> usize {
-        self.subscriptions
-            .iter()
-            .filter(|subscription| subscription.wildcard)
-            .count()
+        self.subscriptions.iter().filter(|subscription| subscription.wildcard).count()
     }
 }

@@ -107,10 +107,7 @@ impl Shard {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let serial = self.sessions.next_serial().max(self.links.next_serial()) + 1;
-        Self {
-            leaving: self.leaving,
-            ..Self::new(seed, self.hash, serial)
-        }
+        Self { leaving: self.leaving, ..Self::new(seed, self.hash, serial) }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -140,24 +137,11 @@ impl Shard {
 
     /// Finds the session a message names and judges the connection's claim to it (BX-SEC-3). Any message of a session
     /// puts its expiry off.
-    pub(crate) fn sender(
-        &mut self,
-        env: &mut Env<'_>,
-        origin: &Origin,
-        request: &Message,
-        id: ClientId,
-    ) -> Sender {
-        let found = self
-            .ids
-            .get(&id)
-            .and_then(|key| Some((*key, self.sessions.get_mut(*key)?)));
+    pub(crate) fn sender(&mut self, env: &mut Env<'_>, origin: &Origin, request: &Message, id: ClientId) -> Sender {
+        let found = self.ids.get(&id).and_then(|key| Some((*key, self.sessions.get_mut(*key)?)));
         let Some((key, session)) = found else {
             count(&env.counters.sessions_unknown);
-            return Sender::Unknown(Box::new(reply::session_unknown(
-                request,
-                env.config,
-                Duration::ZERO,
-            )));
+            return Sender::Unknown(Box::new(reply::session_unknown(request, env.config, Duration::ZERO)));
         };
         let claim = session.binding.claim(origin, env.config);
         if claim == Claim::Foreign {
@@ -168,19 +152,12 @@ impl Shard {
                 "a session was used without its BAYEUX_BROWSER cookie and refused; \
                  if its client keeps no cookies, set trust_client_session"
             );
-            return Sender::Unknown(Box::new(reply::session_unknown(
-                request,
-                env.config,
-                FOREIGN_INTERVAL,
-            )));
+            return Sender::Unknown(Box::new(reply::session_unknown(request, env.config, FOREIGN_INTERVAL)));
         }
         if let Deadline::Expiry(at) = session.deadline {
             session.deadline = Deadline::Expiry(at.max(env.now + env.config.max_interval));
         }
-        Sender::Known {
-            key,
-            adopted: claim == Claim::Adopted,
-        }
+        Sender::Known { key, adopted: claim == Claim::Adopted }
     }
 
     /// Makes a session that nobody receives for yet.
@@ -197,13 +174,7 @@ impl Shard {
     }
 
     /// Ends a session now: its subscriptions go with it, its connections are told. A write under way may finish.
-    pub(crate) fn close(
-        &mut self,
-        env: &mut Env<'_>,
-        key: SessionKey,
-        ending: Ending,
-        why: &'static str,
-    ) {
+    pub(crate) fn close(&mut self, env: &mut Env<'_>, key: SessionKey, ending: Ending, why: &'static str) {
         let Some(mut session) = self.sessions.remove(key) else {
             return;
         };
@@ -226,12 +197,7 @@ impl Shard {
     }
 
     /// Takes a subscriber out of the index, and the shard out of the interest if it was the last.
-    pub(crate) fn drop_subscription(
-        &mut self,
-        env: &mut Env<'_>,
-        pattern: &std::sync::Arc<str>,
-        place: usize,
-    ) {
+    pub(crate) fn drop_subscription(&mut self, env: &mut Env<'_>, pattern: &std::sync::Arc<str>, place: usize) {
         if self.index.remove(pattern, place) == Change::Last {
             env.router.interest.remove(pattern, env.shard);
         }
@@ -269,19 +235,10 @@ impl Shard {
 
     pub(crate) fn ticket(env: &Env<'_>, link: LinkKey) -> Ticket {
         let shard = u16::try_from(env.shard).expect("there are at most 64 shards");
-        Ticket {
-            shard,
-            link: link.index,
-            serial: link.serial,
-        }
+        Ticket { shard, link: link.index, serial: link.serial }
     }
 
-    pub(crate) fn refuse(
-        env: &Env<'_>,
-        request: &Message,
-        code: ErrorCode,
-        args: &[&str],
-    ) -> Message {
+    pub(crate) fn refuse(env: &Env<'_>, request: &Message, code: ErrorCode, args: &[&str]) -> Message {
         count(&env.counters.messages_refused);
         reply::refusal(request, code, args)
     }
@@ -290,11 +247,7 @@ impl Shard {
         let sessions = &mut self.sessions;
         self.index.tidy(pattern, |key, place| {
             let session = sessions.get_mut(key);
-            let found = session.and_then(|s| {
-                s.subscriptions
-                    .iter_mut()
-                    .find(|sub| &*sub.pattern == pattern)
-            });
+            let found = session.and_then(|s| s.subscriptions.iter_mut().find(|sub| &*sub.pattern == pattern));
             if let Some(subscription) = found {
                 subscription.place = place;
             }
@@ -335,44 +288,24 @@ impl Shard {
         for (id, key) in &self.ids {
             let session = self.sessions.get(*key).expect("what has an id is alive");
             assert_eq!(session.id, *id);
-            assert!(
-                session
-                    .armed
-                    .is_some_and(|armed| armed <= session.deadline.at()),
-                "every session has a deadline"
-            );
+            assert!(session.armed.is_some_and(|armed| armed <= session.deadline.at()), "every session has a deadline");
             subscriptions += session.subscriptions.len();
             for link in match session.receiving {
                 Receiving::Away => vec![],
                 Receiving::Here(link) => vec![link],
                 Receiving::Draining { old, next } => std::iter::once(old).chain(next).collect(),
             } {
-                assert_eq!(
-                    self.links.get(link).expect("who receives is there").session,
-                    *key
-                );
+                assert_eq!(self.links.get(link).expect("who receives is there").session, *key);
             }
         }
         assert_eq!(self.ids.len(), self.sessions.len());
         assert_eq!(self.deadlines.len(), self.sessions.len());
         for (pattern, place, subscriber) in self.index.all() {
-            let session = self
-                .sessions
-                .get(subscriber.session)
-                .expect("who is in the index is alive");
-            assert!(
-                session
-                    .subscriptions
-                    .iter()
-                    .any(|it| it.pattern == *pattern && it.place == place)
-            );
+            let session = self.sessions.get(subscriber.session).expect("who is in the index is alive");
+            assert!(session.subscriptions.iter().any(|it| it.pattern == *pattern && it.place == place));
             subscriptions -= 1;
         }
         assert_eq!(subscriptions, 0, "who is alive is in the index");
-        assert!(
-            self.index
-                .patterns()
-                .all(|pattern| env.router.interest.has(pattern, env.shard))
-        );
+        assert!(self.index.patterns().all(|pattern| env.router.interest.has(pattern, env.shard)));
     }
 }

@@ -61,12 +61,8 @@ impl Counters {
     /// Sessions opened and not ended. Read without a lock, so it may be off by those that come and go right now.
     pub(crate) fn live_sessions(&self) -> usize {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
-        let ended = [
-            &self.sessions_disconnected,
-            &self.sessions_expired,
-            &self.sessions_overflowed,
-            &self.sessions_lost,
-        ];
+        let ended =
+            [&self.sessions_disconnected, &self.sessions_expired, &self.sessions_overflowed, &self.sessions_lost];
         let ended: u64 = ended.into_iter().map(read).sum();
         read(&self.sessions_opened).saturating_sub(ended) as usize
     }

@@ -17,10 +17,7 @@ pub(crate) struct Store<T> {
 impl<T> Store<T> {
     /// An empty store whose serials begin at `next_serial`: a replaced store goes on where the lost one was.
     pub(crate) const fn new(next_serial: u64) -> Self {
-        Self {
-            slab: Slab::new(),
-            next_serial,
-        }
+        Self { slab: Slab::new(), next_serial }
     }
 
     pub(crate) const fn next_serial(&self) -> u64 {
@@ -30,16 +27,12 @@ impl<T> Store<T> {
     pub(crate) fn insert(&mut self, value: T) -> Key {
         let serial = self.next_serial;
         self.next_serial += 1;
-        let index = u32::try_from(self.slab.insert((serial, value)))
-            .expect("limits keep stores below 2^32 entries");
+        let index = u32::try_from(self.slab.insert((serial, value))).expect("limits keep stores below 2^32 entries");
         Key { index, serial }
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        self.slab
-            .get(key.index as usize)
-            .filter(|(serial, _)| *serial == key.serial)
-            .map(|(_, value)| value)
+        self.slab.get(key.index as usize).filter(|(serial, _)| *serial == key.serial).map(|(_, value)| value)
     }
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
@@ -58,13 +51,7 @@ impl<T> Store<T> {
     }
 
     pub(crate) fn keys(&self) -> Vec<Key> {
-        self.slab
-            .iter()
-            .map(|(index, (serial, _))| Key {
-                index: index as u32,
-                serial: *serial,
-            })
-            .collect()
+        self.slab.iter().map(|(index, (serial, _))| Key { index: index as u32, serial: *serial }).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

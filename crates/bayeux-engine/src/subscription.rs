@@ -58,9 +58,7 @@ pub(crate) enum Change {
 
 impl SubscriptionIndex {
     pub(crate) fn new(hash: Keyed) -> Self {
-        Self {
-            patterns: hash.map(),
-        }
+        Self { patterns: hash.map() }
     }
 
     pub(crate) fn get(&self, pattern: &str) -> Option<&Subscribers> {
@@ -68,11 +66,7 @@ impl SubscriptionIndex {
     }
 
     /// Adds a subscriber at the end; returns the pattern as stored, the place, and what it did.
-    pub(crate) fn add(
-        &mut self,
-        pattern: &str,
-        subscriber: Subscriber,
-    ) -> (Arc<str>, usize, Change) {
+    pub(crate) fn add(&mut self, pattern: &str, subscriber: Subscriber) -> (Arc<str>, usize, Change) {
         let stored = match self.patterns.get_key_value(pattern) {
             Some((stored, _)) => stored.clone(),
             None => Arc::from(pattern),
@@ -80,11 +74,7 @@ impl SubscriptionIndex {
         let list = self.patterns.entry(stored.clone()).or_default();
         list.places.push(Some(subscriber));
         list.live += 1;
-        let change = if list.live == 1 {
-            Change::First
-        } else {
-            Change::Others
-        };
+        let change = if list.live == 1 { Change::First } else { Change::Others };
         (stored, list.places.len() - 1, change)
     }
 
@@ -98,11 +88,7 @@ impl SubscriptionIndex {
         {
             list.live -= 1;
         }
-        if list.live == 0 {
-            Change::Last
-        } else {
-            Change::Others
-        }
+        if list.live == 0 { Change::Last } else { Change::Others }
     }
 
     /// Closes the holes of `pattern` if they are most of it. Only while no fan-out is under way. Calls `moved` with each
@@ -130,19 +116,14 @@ impl SubscriptionIndex {
     /// Patterns with a live subscriber.
     #[cfg(test)]
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &str> {
-        self.patterns
-            .iter()
-            .filter(|(_, list)| list.live > 0)
-            .map(|(pattern, _)| &**pattern)
+        self.patterns.iter().filter(|(_, list)| list.live > 0).map(|(pattern, _)| &**pattern)
     }
 
     #[cfg(test)]
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Arc<str>, usize, Subscriber)> {
         self.patterns.iter().flat_map(|(pattern, list)| {
             let places = list.places.iter().enumerate();
-            places.filter_map(move |(place, slot)| {
-                slot.map(|subscriber| (pattern, place, subscriber))
-            })
+            places.filter_map(move |(place, slot)| slot.map(|subscriber| (pattern, place, subscriber)))
         })
     }
 }

@@ -67,9 +67,7 @@ impl Advice {
         object.number("maxInterval", self.max_interval);
         object.flag("multiple-clients", self.multiple_clients);
         if let Some(hosts) = &self.hosts {
-            object.value("hosts", |out| {
-                write_json_strings(hosts.iter().map(|host| &**host), out)
-            });
+            object.value("hosts", |out| write_json_strings(hosts.iter().map(|host| &**host), out));
         }
         for (transport, advice) in &self.transports {
             object.value(transport.as_str(), |out| advice.encode(out));

@@ -137,14 +137,8 @@ impl ChannelPattern {
         let prefix = |length: usize| &self.0[..self.0.len() - length];
         match self.wildcard() {
             Wildcard::None => self.0 == name.0,
-            Wildcard::One => name
-                .0
-                .strip_prefix(prefix(1))
-                .is_some_and(|rest| !rest.is_empty() && !rest.contains('/')),
-            Wildcard::Many => name
-                .0
-                .strip_prefix(prefix(2))
-                .is_some_and(|rest| !rest.is_empty()),
+            Wildcard::One => name.0.strip_prefix(prefix(1)).is_some_and(|rest| !rest.is_empty() && !rest.contains('/')),
+            Wildcard::Many => name.0.strip_prefix(prefix(2)).is_some_and(|rest| !rest.is_empty()),
         }
     }
 }
@@ -203,9 +197,7 @@ fn check<'a>(text: &'a str, rules: &ChannelRules) -> Result<&'a str, ChannelErro
         return Err(ChannelError::Empty);
     }
     if text.len() > rules.max_bytes {
-        return Err(ChannelError::TooLong {
-            limit: rules.max_bytes,
-        });
+        return Err(ChannelError::TooLong { limit: rules.max_bytes });
     }
     if !text.starts_with('/') {
         return Err(ChannelError::NoLeadingSlash);
@@ -215,9 +207,7 @@ fn check<'a>(text: &'a str, rules: &ChannelRules) -> Result<&'a str, ChannelErro
         _ => text,
     };
     let allowed: fn(u8) -> bool = match rules.grammar {
-        Grammar::Lenient => {
-            |byte| byte.is_ascii_alphanumeric() || b" !#$()*+-./@_{}~".contains(&byte)
-        }
+        Grammar::Lenient => |byte| byte.is_ascii_alphanumeric() || b" !#$()*+-./@_{}~".contains(&byte),
         Grammar::Strict => |byte| byte.is_ascii_alphanumeric() || b"-_!~()$@/".contains(&byte),
     };
     if let Some(at) = canonical.bytes().position(|byte| !allowed(byte)) {
@@ -231,9 +221,7 @@ fn check<'a>(text: &'a str, rules: &ChannelRules) -> Result<&'a str, ChannelErro
         }
     }
     if segments > rules.max_segments {
-        return Err(ChannelError::TooManySegments {
-            limit: rules.max_segments,
-        });
+        return Err(ChannelError::TooManySegments { limit: rules.max_segments });
     }
     Ok(canonical)
 }
@@ -248,15 +236,10 @@ fn check_pattern<'a>(text: &'a str, rules: &ChannelRules) -> Result<&'a str, Cha
         None => check(text, rules),
         Some("") => Ok(text),
         Some(stem) => {
-            let shorter = ChannelRules {
-                max_segments: rules.max_segments.saturating_sub(1),
-                ..*rules
-            };
+            let shorter = ChannelRules { max_segments: rules.max_segments.saturating_sub(1), ..*rules };
             check(stem, &shorter)?;
             if text.len() > rules.max_bytes {
-                return Err(ChannelError::TooLong {
-                    limit: rules.max_bytes,
-                });
+                return Err(ChannelError::TooLong { limit: rules.max_bytes });
             }
             Ok(text)
         }

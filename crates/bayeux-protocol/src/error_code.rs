@@ -80,8 +80,7 @@ impl ErrorCode {
                 if message.len() - start + c.len_utf8() > MAX_ARG_BYTES {
                     break;
                 }
-                let clean = !c.is_control()
-                    && !matches!(c, ':' | ',' | '"' | '\'' | '<' | '>' | '&' | '\\');
+                let clean = !c.is_control() && !matches!(c, ':' | ',' | '"' | '\'' | '<' | '>' | '&' | '\\');
                 message.push(if clean { c } else { '?' });
             }
         }
@@ -108,11 +107,7 @@ impl<'a> ErrorText<'a> {
         let (code, rest) = text.split_once(':')?;
         let (args, message) = rest.split_once(':')?;
         let digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
-        Some(Self {
-            code: code.parse().ok().filter(|_| digits)?,
-            args,
-            message,
-        })
+        Some(Self { code: code.parse().ok().filter(|_| digits)?, args, message })
     }
 }
 
@@ -125,34 +120,19 @@ mod tests {
         for error in ALL {
             let text = error.message(&["/a", "b"]);
             let parsed = ErrorText::parse(&text);
-            assert_eq!(
-                parsed,
-                Some(ErrorText {
-                    code: error.code,
-                    args: "/a,b",
-                    message: error.text
-                })
-            );
+            assert_eq!(parsed, Some(ErrorText { code: error.code, args: "/a,b", message: error.text }));
         }
     }
 
     #[test]
     fn arguments_are_cut_and_cleaned() {
         let text = SUBSCRIPTION_INVALID.message(&["a:b,\"<\n\u{1F600}", &"x".repeat(100)]);
-        assert_eq!(
-            &*text,
-            format!(
-                "403:a?b????\u{1F600},{}:subscription_invalid",
-                "x".repeat(64)
-            )
-        );
+        assert_eq!(&*text, format!("403:a?b????\u{1F600},{}:subscription_invalid", "x".repeat(64)));
     }
 
     #[test]
     fn other_texts_are_no_errors() {
-        for text in [
-            "", "402", "402:x", "40:a:b", "4020:a:b", "abc:a:b", "+40:a:b",
-        ] {
+        for text in ["", "402", "402:x", "40:a:b", "4020:a:b", "abc:a:b", "+40:a:b"] {
             assert_eq!(ErrorText::parse(text), None, "{text}");
         }
     }

@@ -15,11 +15,7 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self {
-            max_bytes: 64 * 1024,
-            max_messages: 1024,
-            max_depth: 32,
-        }
+        Self { max_bytes: 64 * 1024, max_messages: 1024, max_depth: 32 }
     }
 }
 
@@ -36,11 +32,7 @@ pub struct ChannelRules {
 
 impl Default for ChannelRules {
     fn default() -> Self {
-        Self {
-            grammar: Grammar::default(),
-            max_bytes: 255,
-            max_segments: 16,
-        }
+        Self { grammar: Grammar::default(), max_bytes: 255, max_segments: 16 }
     }
 }
 

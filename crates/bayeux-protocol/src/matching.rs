@@ -22,9 +22,7 @@ impl MatchKeys {
         };
         keys.push(name, "");
         let mut parent = name;
-        for wildcards in
-            std::iter::once(["*", "**"].as_slice()).chain(std::iter::repeat(["**"].as_slice()))
-        {
+        for wildcards in std::iter::once(["*", "**"].as_slice()).chain(std::iter::repeat(["**"].as_slice())) {
             let Some(slash) = parent.rfind('/') else {
                 break;
             };
@@ -59,7 +57,6 @@ impl MatchKeys {
     fn push(&mut self, stem: &str, wildcard: &str) {
         self.texts.push_str(stem);
         self.texts.push_str(wildcard);
-        self.ends
-            .push(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
+        self.ends.push(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
     }
 }

@@ -68,14 +68,9 @@ impl Message {
         object.text("minimumVersion", self.minimum_version.as_deref());
         if let Some(types) = &self.supported_connection_types {
             let names = types.iter().map(ConnectionType::as_str);
-            object.value("supportedConnectionTypes", |out| {
-                write_json_strings(names, out)
-            });
+            object.value("supportedConnectionTypes", |out| write_json_strings(names, out));
         }
-        object.text(
-            "connectionType",
-            self.connection_type.as_ref().map(ConnectionType::as_str),
-        );
+        object.text("connectionType", self.connection_type.as_ref().map(ConnectionType::as_str));
         match &self.subscription {
             Some(Subscription::One(text)) => object.text("subscription", Some(text)),
             Some(many) => object.value("subscription", |out| write_json_strings(many.iter(), out)),

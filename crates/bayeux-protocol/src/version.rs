@@ -14,9 +14,7 @@ impl<'a> Version<'a> {
         let integer = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit());
         let element = |text: &str| {
             text.starts_with(|c: char| c.is_ascii_alphanumeric())
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
         (integer && text.len() <= 32 && elements.all(element)).then_some(Self(text))
     }
@@ -45,11 +43,8 @@ impl PartialOrd for Version<'_> {
 }
 
 fn compare(ours: &str, theirs: &str) -> Ordering {
-    let number = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| text.trim_start_matches('0').to_owned())
-    };
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.trim_start_matches('0').to_owned());
     match (number(ours), number(theirs)) {
         (Some(ours), Some(theirs)) => ours.len().cmp(&theirs.len()).then(ours.cmp(&theirs)),
         (Some(_), None) => Ordering::Less,

@@ -46,18 +46,8 @@ impl Bayeux {
         fill_random(&mut key)?;
         let engine = Arc::new(Engine::new(options.engine.clone(), options.shards, seed));
         let cookies = BrowserCookies::new(name, key);
-        let (clock, next_connection, counters) =
-            (Clock::start(), AtomicU64::new(1), ServerCounters::default());
-        Ok(Self {
-            shared: Arc::new(Shared {
-                engine,
-                options,
-                cookies,
-                clock,
-                next_connection,
-                counters,
-            }),
-        })
+        let (clock, next_connection, counters) = (Clock::start(), AtomicU64::new(1), ServerCounters::default());
+        Ok(Self { shared: Arc::new(Shared { engine, options, cookies, clock, next_connection, counters }) })
     }
 
     /// The engine, for its counters and for what a server publishes itself.
@@ -111,20 +101,9 @@ impl Bayeux {
     }
 
     /// What the engine is to know of a new connection.
-    pub(crate) fn origin(
-        &self,
-        peer: IpAddr,
-        carrier: Carrier,
-        browser: Option<BrowserId>,
-    ) -> Origin {
+    pub(crate) fn origin(&self, peer: IpAddr, carrier: Carrier, browser: Option<BrowserId>) -> Origin {
         let connection = ConnectionId(self.shared.next_connection.fetch_add(1, Relaxed));
-        Origin {
-            connection,
-            peer,
-            carrier,
-            browser,
-            shard: crate::worker::shard(),
-        }
+        Origin { connection, peer, carrier, browser, shard: crate::worker::shard() }
     }
 
     /// A new browser id and its cookie value; `None` if the system has no randomness left to give.

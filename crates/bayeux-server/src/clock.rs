@@ -11,9 +11,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self {
-            start: Instant::now(),
-        }
+        Self { start: Instant::now() }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -23,8 +21,6 @@ impl Clock {
     /// When the runtime's timer is to fire for `time`.
     pub(crate) fn instant(&self, time: Time) -> Instant {
         // A deadline beyond what an Instant can hold never comes; a day is long enough to look again.
-        self.start
-            .checked_add(time.since(Time::ZERO))
-            .unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400))
+        self.start.checked_add(time.since(Time::ZERO)).unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400))
     }
 }

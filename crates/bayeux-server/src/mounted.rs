@@ -37,10 +37,7 @@ impl Bayeux {
     /// This server as a service for `App::service`, at `path` and at every suffix of it (CometD's clients append
     /// `/handshake`, `/connect`, `/disconnect` or `/`: BX-EXT-1).
     pub fn service(&self, path: &str) -> BayeuxService {
-        BayeuxService {
-            bayeux: self.clone(),
-            path: format!("/{}", path.trim_matches('/')),
-        }
+        BayeuxService { bayeux: self.clone(), path: format!("/{}", path.trim_matches('/')) }
     }
 }
 
@@ -48,22 +45,13 @@ impl HttpServiceFactory for BayeuxService {
     fn register(self, config: &mut AppService) {
         worker::start_pump(&self.bayeux);
         let base = if self.path == "/" { "" } else { &self.path };
-        let paths = [
-            if base.is_empty() {
-                "/".to_owned()
-            } else {
-                base.to_owned()
-            },
-            format!("{base}/{{suffix:.*}}"),
-        ];
+        let paths = [if base.is_empty() { "/".to_owned() } else { base.to_owned() }, format!("{base}/{{suffix:.*}}")];
         let bayeux = self.bayeux;
         let handler = move |request: HttpRequest, payload: web::Payload| {
             let bayeux = bayeux.clone();
             async move { answer(&bayeux, &request, payload.into_inner()).await }
         };
-        web::resource(paths)
-            .route(web::route().to(handler))
-            .register(config);
+        web::resource(paths).route(web::route().to(handler)).register(config);
     }
 }
 
@@ -88,14 +76,8 @@ async fn answer(bayeux: &Bayeux, request: &HttpRequest, mut payload: Payload) ->
 
 /// A publisher whose messages pile up waits for its reply until they have been delivered to the mark.
 async fn paused(bayeux: &Bayeux) {
-    std::future::poll_fn(|cx| {
-        if bayeux.engine().is_paused(cx.waker()) {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
-        }
-    })
-    .await;
+    std::future::poll_fn(|cx| if bayeux.engine().is_paused(cx.waker()) { Poll::Pending } else { Poll::Ready(()) })
+        .await;
 }
 
 fn respond(response: Response) -> HttpResponse {

@@ -10,8 +10,8 @@ use std::{
 };
 
 use actix_rt::time::{Sleep, sleep_until};
-use bayeux_engine::{Take, Ticket, Time};
-use bytes::Bytes;
+use bayeux_engine::{HEADROOM, Take, Ticket, Time};
+use bytes::{Buf, Bytes};
 
 use crate::{Bayeux, stats::count};
 
@@ -41,37 +41,20 @@ enum State {
 
 impl ReplyBody {
     pub(crate) const fn now(bytes: Bytes) -> Self {
-        Self {
-            state: State::Now(bytes),
-        }
+        Self { state: State::Now(bytes) }
     }
 
     pub(crate) fn lent(bayeux: &Bayeux, bytes: Bytes, tickets: Vec<Ticket>) -> Self {
-        Self {
-            state: State::Lent(
-                bytes,
-                Loan {
-                    bayeux: bayeux.clone(),
-                    tickets,
-                },
-            ),
-        }
+        Self { state: State::Lent(bytes, Loan { bayeux: bayeux.clone(), tickets }) }
     }
 
     pub(crate) fn held(bayeux: &Bayeux, ticket: Ticket) -> Self {
-        Self {
-            state: State::Held(Hold {
-                bayeux: bayeux.clone(),
-                ticket: Some(ticket),
-            }),
-        }
+        Self { state: State::Held(Hold { bayeux: bayeux.clone(), ticket: Some(ticket) }) }
     }
 
     pub(crate) fn not_before(self, bayeux: &Bayeux, time: Time) -> Self {
         let timer = Box::pin(sleep_until(bayeux.clock().instant(time).into()));
-        Self {
-            state: State::Delayed(Box::new((timer, self.state))),
-        }
+        Self { state: State::Delayed(Box::new((timer, self.state))) }
     }
 
     /// The length in bytes, if it is known before the body is polled.
@@ -126,6 +109,13 @@ impl ReplyBody {
     }
 }
 
+/// The bytes of a frame: HTTP puts nothing in front.
+pub(crate) fn body(frame: Vec<u8>) -> Bytes {
+    let mut bytes = Bytes::from(frame);
+    bytes.advance(HEADROOM);
+    bytes
+}
+
 /// Events lent to a body: confirmed, or cancelled when it is dropped.
 struct Loan {
     bayeux: Bayeux,
@@ -159,19 +149,12 @@ impl Hold {
         let Some(ticket) = self.ticket else {
             return Poll::Ready(Err(Cut));
         };
-        match self
-            .bayeux
-            .engine()
-            .take(self.bayeux.now(), ticket, cx.waker())
-        {
+        match self.bayeux.engine().take(self.bayeux.now(), ticket, false, cx.waker()) {
             Take::Pending => Poll::Pending,
             Take::Frame { frame, lent, .. } => {
                 self.ticket = None;
-                let loan = lent.then(|| Loan {
-                    bayeux: self.bayeux.clone(),
-                    tickets: vec![ticket],
-                });
-                Poll::Ready(Ok((frame.into(), loan)))
+                let loan = lent.then(|| Loan { bayeux: self.bayeux.clone(), tickets: vec![ticket] });
+                Poll::Ready(Ok((body(frame), loan)))
             }
             Take::Released | Take::Close(_) => {
                 self.ticket = None;

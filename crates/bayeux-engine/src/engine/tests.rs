@@ -25,13 +25,10 @@ fn handle(engine: &Engine, connection: u64, batch: &str) -> Answer {
 
 /// A new session's id. It has had its first connect.
 fn session(engine: &Engine, connection: u64) -> String {
-    const HANDSHAKE: &str = r#"{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["long-polling"]}"#;
-    let frame = handle(engine, connection, HANDSHAKE)
-        .frame
-        .expect("a reply");
-    let reply = decode_batch(&frame, &DecodeLimits::default())
-        .expect("well-formed")
-        .remove(0);
+    const HANDSHAKE: &str =
+        r#"{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["long-polling"]}"#;
+    let frame = handle(engine, connection, HANDSHAKE).frame.expect("a reply");
+    let reply = decode_batch(&frame[crate::HEADROOM..], &DecodeLimits::default()).expect("well-formed").remove(0);
     let id = reply.client_id.expect("a session").into_string();
     handle(engine, connection, &connect(&id));
     id
@@ -45,50 +42,22 @@ fn connect(id: &str) -> String {
 fn a_shard_that_panics_costs_itself_alone() {
     let engine = Engine::new(Config::default(), 2, [1; 32]);
     let (lost, kept) = (session(&engine, 0), session(&engine, 1));
-    handle(
-        &engine,
-        0,
-        &format!(r#"{{"channel":"/meta/subscribe","subscription":"/a","clientId":"{lost}"}}"#),
-    );
+    handle(&engine, 0, &format!(r#"{{"channel":"/meta/subscribe","subscription":"/a","clientId":"{lost}"}}"#));
     let held = handle(&engine, 0, &connect(&lost)).held.expect("held");
-    assert!(matches!(
-        engine.take(Time::ZERO, held, Waker::noop()),
-        Take::Pending
-    ));
+    assert!(matches!(engine.take(Time::ZERO, held, false, Waker::noop()), Take::Pending));
     let shard = usize::from(held.shard);
     let next = engine.router.inbox(shard).next_position();
-    let panicked = catch_unwind(AssertUnwindSafe(|| {
-        engine.with_shard(shard, Time::ZERO, |_, _| panic!("on purpose"))
-    }));
+    let panicked = catch_unwind(AssertUnwindSafe(|| engine.with_shard(shard, Time::ZERO, |_, _| panic!("on purpose"))));
     assert!(panicked.is_err());
-    assert!(matches!(
-        engine.take(Time::ZERO, held, Waker::noop()),
-        Take::Close(CloseReason::SessionEnded)
-    ));
+    assert!(matches!(engine.take(Time::ZERO, held, false, Waker::noop()), Take::Close(CloseReason::SessionEnded)));
     let reply = handle(&engine, 0, &connect(&lost)).frame.expect("a reply");
     assert!(String::from_utf8_lossy(&reply).contains("402::session_unknown"));
-    assert!(
-        handle(&engine, 1, &connect(&kept)).held.is_some(),
-        "the other shard knows nothing of it"
-    );
-    assert_eq!(
-        (
-            engine.stats().shards_replaced,
-            engine.stats().sessions_lost,
-            engine.sessions()
-        ),
-        (1, 1, 1)
-    );
+    assert!(handle(&engine, 1, &connect(&kept)).held.is_some(), "the other shard knows nothing of it");
+    assert_eq!((engine.stats().shards_replaced, engine.stats().sessions_lost, engine.sessions()), (1, 1, 1));
     assert_eq!(engine.patterns(), 0);
-    assert!(
-        engine.router.inbox(shard).next_position() >= next,
-        "numbers go on"
-    );
+    assert!(engine.router.inbox(shard).next_position() >= next, "numbers go on");
     let id = session(&engine, 0);
-    assert!(
-        handle(&engine, 0, &connect(&id)).held.is_some(),
-        "and the shard serves again"
-    );
+    assert!(handle(&engine, 0, &connect(&id)).held.is_some(), "and the shard serves again");
 }
 
 proptest! {

@@ -18,18 +18,8 @@ const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Answers a connect or holds it.
-    pub(crate) fn connect(
-        &mut self,
-        env: &mut Env<'_>,
-        turn: &mut Turn,
-        key: SessionKey,
-        request: &Message,
-    ) {
-        if !request
-            .connection_type
-            .as_ref()
-            .is_some_and(|kind| env.config.connection_types.contains(kind))
-        {
+    pub(crate) fn connect(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey, request: &Message) {
+        if !request.connection_type.as_ref().is_some_and(|kind| env.config.connection_types.contains(kind)) {
             count(&env.counters.messages_refused);
             let mut reply = refusal(request, error_code::CONNECTION_TYPE_UNSUPPORTED, &[]);
             reply.advice = Some(advice(env.config, Reconnect::Handshake, REFUSED_INTERVAL));
@@ -46,13 +36,7 @@ impl Shard {
 
     /// When this connect is answered at the latest. The first of a session at once, whatever its advice; so one in
     /// company, and one that asks for it. A client may ask for less than the server's timeout, not for more (BX-HRD-7).
-    fn held(
-        &mut self,
-        env: &Env<'_>,
-        alone: bool,
-        key: SessionKey,
-        request: &Message,
-    ) -> Option<HeldConnect> {
+    fn held(&mut self, env: &Env<'_>, alone: bool, key: SessionKey, request: &Message) -> Option<HeldConnect> {
         let leaving = self.leaving();
         let session = self.session_mut(key)?;
         let first = !std::mem::replace(&mut session.connected, true);
@@ -60,35 +44,21 @@ impl Shard {
         session.interval = interval;
         let at_once = first || !alone || leaving.is_some();
         let due = if at_once { env.now } else { env.now + timeout };
-        Some(HeldConnect {
-            id: request.id.clone(),
-            due,
-            leaving,
-        })
+        Some(HeldConnect { id: request.id.clone(), due, leaving })
     }
 
-    fn connect_http(
-        &mut self,
-        env: &mut Env<'_>,
-        turn: &mut Turn,
-        key: SessionKey,
-        held: HeldConnect,
-    ) {
+    fn connect_http(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey, held: HeldConnect) {
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {
             return;
         };
         self.take_over(env, key, link);
-        let receives = self
-            .session(key)
-            .is_some_and(|session| session.receiving == Receiving::Here(link));
+        let receives = self.session(key).is_some_and(|session| session.receiving == Receiving::Here(link));
         if !receives && !turn.alone {
             // In company a connect can't wait until an older connection has finished its write: it goes without events.
             self.release(env, link);
             return self.reply_now(env, turn, key, held);
         }
-        let waits = self
-            .session(key)
-            .is_some_and(|session| !session.outbox.is_empty());
+        let waits = self.session(key).is_some_and(|session| !session.outbox.is_empty());
         let due = held.due <= env.now;
         self.hold(env, link, held);
         if !receives || !(waits || due) {
@@ -108,9 +78,7 @@ impl Shard {
         ticket: Option<Ticket>,
         held: HeldConnect,
     ) {
-        let older = ticket
-            .filter(|ticket| usize::from(ticket.shard) == env.shard)
-            .map(Ticket::key);
+        let older = ticket.filter(|ticket| usize::from(ticket.shard) == env.shard).map(Ticket::key);
         let link = match older.and_then(|older| self.reuse(env, turn, key, older)) {
             Some(link) => link,
             None => {
@@ -132,23 +100,13 @@ impl Shard {
 
     /// The link that this socket already has for the session, if it still receives there. A connect that is open on it
     /// is answered in this frame: the newer one takes its place.
-    fn reuse(
-        &mut self,
-        env: &Env<'_>,
-        turn: &mut Turn,
-        key: SessionKey,
-        link: LinkKey,
-    ) -> Option<LinkKey> {
+    fn reuse(&mut self, env: &Env<'_>, turn: &mut Turn, key: SessionKey, link: LinkKey) -> Option<LinkKey> {
         let found = self.link_mut(link)?;
         if found.session != key || found.connection != turn.origin.connection {
             return None;
         }
         if let Some(older) = found.connect.take() {
-            turn.replies.push(&ConnectReply::Superseded.message(
-                older.id,
-                &found.client,
-                env.config,
-            ));
+            turn.replies.push(&ConnectReply::Superseded.message(older.id, &found.client, env.config));
             count(&env.counters.connects_superseded);
         }
         (found.phase == Phase::Receiving).then_some(link)
@@ -159,8 +117,7 @@ impl Shard {
             return;
         };
         let empty = session.outbox.is_empty();
-        turn.replies
-            .push(&ConnectReply::of(&held).message(held.id, &session.id, env.config));
+        turn.replies.push(&ConnectReply::of(&held).message(held.id, &session.id, env.config));
         if empty {
             self.count_empty(env, turn, key);
         }
@@ -179,10 +136,7 @@ impl Shard {
 
     /// With `meta_connect_deliver_only` off, events ride on any HTTP reply, if no connection receives at the moment.
     pub(crate) fn ride_along(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey) {
-        if !self
-            .session(key)
-            .is_some_and(|s| s.receiving == Receiving::Away && !s.outbox.is_empty())
-        {
+        if !self.session(key).is_some_and(|s| s.receiving == Receiving::Away && !s.outbox.is_empty()) {
             return;
         }
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {
@@ -199,11 +153,7 @@ impl Shard {
 fn wishes(request: &Message, config: &Config) -> (Duration, Duration) {
     let advice = request.advice.as_ref();
     let millis = |value: i64| Duration::from_millis(u64::try_from(value).unwrap_or(0));
-    let timeout = advice
-        .and_then(|advice| advice.timeout)
-        .map_or(config.timeout, millis);
-    let interval = advice
-        .and_then(|advice| advice.interval)
-        .map_or(Duration::ZERO, millis);
+    let timeout = advice.and_then(|advice| advice.timeout).map_or(config.timeout, millis);
+    let interval = advice.and_then(|advice| advice.interval).map_or(Duration::ZERO, millis);
     (timeout.min(config.timeout), interval.min(config.timeout))
 }

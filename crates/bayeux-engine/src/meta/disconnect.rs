@@ -13,13 +13,7 @@ use crate::{
 impl Shard {
     /// Removes the session and releases its held connect (BX-DC-3): on this very connection in this frame, before the reply;
     /// npm cometd closes its socket only then.
-    pub(crate) fn disconnect(
-        &mut self,
-        env: &mut Env<'_>,
-        turn: &mut Turn,
-        key: SessionKey,
-        request: &Message,
-    ) {
+    pub(crate) fn disconnect(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey, request: &Message) {
         let Some(session) = self.session(key) else {
             return;
         };
@@ -29,8 +23,7 @@ impl Shard {
             && link.connection == turn.origin.connection
             && let Some(held) = link.connect.take()
         {
-            turn.replies
-                .push(&ConnectReply::Disconnected.message(held.id, &id, env.config));
+            turn.replies.push(&ConnectReply::Disconnected.message(held.id, &id, env.config));
         }
         count(&env.counters.sessions_disconnected);
         self.close(env, key, Ending::Disconnected, "disconnected");

@@ -18,9 +18,7 @@ impl Shard {
     pub(crate) fn handshake(&mut self, env: &mut Env<'_>, turn: &mut Turn, request: &Message) {
         if let Err((code, reconnect)) = self.admit(env, request) {
             count(&env.counters.handshakes_refused);
-            return turn
-                .replies
-                .push(&self.refused(env, request, code, reconnect));
+            return turn.replies.push(&self.refused(env, request, code, reconnect));
         }
         let key = self.open(env, &turn.origin);
         if let Carrier::Socket { .. } = turn.origin.carrier
@@ -39,11 +37,7 @@ impl Shard {
     /// Whether a session can be made, or what stands against it and what the client is to do.
     fn admit(&mut self, env: &Env<'_>, request: &Message) -> Result<(), (ErrorCode, Reconnect)> {
         if let Some(fault) = &request.fault {
-            let code = if fault.field == "id" {
-                error_code::MESSAGE_ID_INVALID
-            } else {
-                error_code::FIELD_INVALID
-            };
+            let code = if fault.field == "id" { error_code::MESSAGE_ID_INVALID } else { error_code::FIELD_INVALID };
             return Err((code, Reconnect::None));
         }
         negotiate(request, env.config)?;
@@ -58,13 +52,7 @@ impl Shard {
 
     /// A refusal: no `clientId` (BX-FLD-4), but what the server offers (BX-HS-10). Where a later try may do better, the
     /// client is asked to wait, so that a full or leaving server is not stormed.
-    fn refused(
-        &mut self,
-        env: &Env<'_>,
-        request: &Message,
-        code: ErrorCode,
-        reconnect: Reconnect,
-    ) -> Message {
+    fn refused(&mut self, env: &Env<'_>, request: &Message, code: ErrorCode, reconnect: Reconnect) -> Message {
         let wait = match reconnect {
             Reconnect::Handshake => self.leaving().unwrap_or(env.config.shutdown_spread),
             _ => env.config.interval,
@@ -86,24 +74,14 @@ fn offer(config: &Config, mut reply: Message) -> Message {
 /// connection type of ours. Neither changes by trying again.
 fn negotiate(request: &Message, config: &Config) -> Result<(), (ErrorCode, Reconnect)> {
     let ours = Version::parse(VERSION).expect("a constant of the right form");
-    let version_fits = request
-        .version
-        .as_deref()
-        .and_then(Version::parse)
-        .is_some_and(|version| version >= ours);
+    let version_fits = request.version.as_deref().and_then(Version::parse).is_some_and(|version| version >= ours);
     let minimum = request.minimum_version.as_deref();
-    let minimum_fits =
-        minimum.is_none_or(|text| Version::parse(text).is_some_and(|minimum| minimum <= ours));
+    let minimum_fits = minimum.is_none_or(|text| Version::parse(text).is_some_and(|minimum| minimum <= ours));
     if !(version_fits && minimum_fits) {
         return Err((error_code::VERSION_UNSUPPORTED, Reconnect::None));
     }
     let common = |known: &ConnectionType| config.connection_types.contains(known);
-    if !request
-        .supported_connection_types
-        .iter()
-        .flatten()
-        .any(common)
-    {
+    if !request.supported_connection_types.iter().flatten().any(common) {
         return Err((error_code::NO_COMMON_CONNECTION_TYPE, Reconnect::None));
     }
     Ok(())

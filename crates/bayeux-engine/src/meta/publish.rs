@@ -27,27 +27,16 @@ pub(crate) fn publish(
     channel: &ChannelName,
     request: &Message,
 ) -> Published {
-    let refused = |reply| Published {
-        reply,
-        routed: None,
-    };
+    let refused = |reply| Published { reply, routed: None };
     let Some(data) = &request.data else {
         return refused(Shard::refuse(env, request, error_code::DATA_MISSING, &[]));
     };
     match channel.kind() {
         ChannelKind::Meta(_) => {
-            return refused(Shard::refuse(
-                env,
-                request,
-                error_code::PUBLISH_DENIED,
-                &[channel.as_str()],
-            ));
+            return refused(Shard::refuse(env, request, error_code::PUBLISH_DENIED, &[channel.as_str()]));
         }
         ChannelKind::Service => {
-            return Published {
-                reply: reply(request, true),
-                routed: None,
-            };
+            return Published { reply: reply(request, true), routed: None };
         }
         ChannelKind::Broadcast => {}
     }
@@ -58,16 +47,8 @@ pub(crate) fn publish(
     let delivery = Arc::new(delivery);
     let Ok(shards) = env.router.route(&delivery, env.wakes) else {
         count(&env.counters.publishes_refused);
-        return refused(Shard::refuse(
-            env,
-            request,
-            error_code::SERVER_OVERLOADED,
-            &[],
-        ));
+        return refused(Shard::refuse(env, request, error_code::SERVER_OVERLOADED, &[]));
     };
     count(&env.counters.publishes);
-    Published {
-        reply: reply(request, true),
-        routed: Some((delivery, shards)),
-    }
+    Published { reply: reply(request, true), routed: Some((delivery, shards)) }
 }

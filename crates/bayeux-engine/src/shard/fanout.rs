@@ -29,12 +29,7 @@ impl Shard {
             let cursor = match self.cursor.take() {
                 Some(cursor) => cursor,
                 None => match env.router.inbox(env.shard).pop(env.wakes) {
-                    Some((position, delivery)) => Cursor {
-                        position,
-                        delivery,
-                        key: 0,
-                        place: 0,
-                    },
+                    Some((position, delivery)) => Cursor { position, delivery, key: 0, place: 0 },
                     None => return false,
                 },
             };
@@ -87,28 +82,16 @@ impl Shard {
 
     /// Puts the delivery into one outbox, once, and collects the waker of its connection.
     #[inline]
-    fn hand_over(
-        &mut self,
-        env: &mut Env<'_>,
-        key: SessionKey,
-        cursor: &Cursor,
-    ) -> Result<bool, Overflow> {
+    fn hand_over(&mut self, env: &mut Env<'_>, key: SessionKey, cursor: &Cursor) -> Result<bool, Overflow> {
         let Some(session) = self.sessions.get_mut(key) else {
             return Ok(false);
         };
-        if session.last_delivery == cursor.position
-            || cursor.delivery.publisher() == Some(&session.id)
-        {
+        if session.last_delivery == cursor.position || cursor.delivery.publisher() == Some(&session.id) {
             return Ok(false);
         }
         session.last_delivery = cursor.position;
         let config = env.config;
-        session.outbox.push(
-            cursor.position,
-            &cursor.delivery,
-            config.max_queue,
-            config.max_queue_bytes,
-        )?;
+        session.outbox.push(cursor.position, &cursor.delivery, config.max_queue, config.max_queue_bytes)?;
         if let Receiving::Here(link) = session.receiving
             && let Some(link) = self.links.get_mut(link)
         {

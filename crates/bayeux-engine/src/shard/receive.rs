@@ -27,24 +27,10 @@ enum Due {
 
 impl Shard {
     /// A new link to `session`, not receiving yet.
-    pub(crate) fn link(
-        &mut self,
-        session: SessionKey,
-        connection: ConnectionId,
-        kind: LinkKind,
-    ) -> Option<LinkKey> {
+    pub(crate) fn link(&mut self, session: SessionKey, connection: ConnectionId, kind: LinkKind) -> Option<LinkKey> {
         let client = self.sessions.get(session)?.id;
         let (phase, connect, lent, waker) = (Phase::Receiving, None, None, None);
-        Some(self.links.insert(Link {
-            session,
-            client,
-            connection,
-            kind,
-            phase,
-            connect,
-            lent,
-            waker,
-        }))
+        Some(self.links.insert(Link { session, client, connection, kind, phase, connect, lent, waker }))
     }
 
     /// Makes `newer` the connection that receives. The older one's held connect is answered at once, without events; if it
@@ -58,23 +44,13 @@ impl Shard {
             Receiving::Here(old) => {
                 let writes = self.links.get(old).is_some_and(|link| link.lent.is_some());
                 self.supersede(env, old);
-                if writes {
-                    Receiving::Draining {
-                        old,
-                        next: Some(newer),
-                    }
-                } else {
-                    Receiving::Here(newer)
-                }
+                if writes { Receiving::Draining { old, next: Some(newer) } } else { Receiving::Here(newer) }
             }
             Receiving::Draining { old, next } => {
                 if let Some(next) = next {
                     self.supersede(env, next);
                 }
-                Receiving::Draining {
-                    old,
-                    next: Some(newer),
-                }
+                Receiving::Draining { old, next: Some(newer) }
             }
         };
         self.receive(env, session, receiving);
@@ -107,11 +83,7 @@ impl Shard {
                 let mut replies = Replies::new();
                 replies.push(&reply.message(id, &link.client, env.config));
                 let frame = replies.finish().expect("a reply was pushed");
-                Take::Frame {
-                    frame,
-                    lent: false,
-                    last: true,
-                }
+                Take::Frame { frame, lent: false, last: true }
             }
             Due::Released => {
                 self.release(env, key);
@@ -142,11 +114,7 @@ impl Shard {
                     (LinkKind::Socket, Some(held)) => held.due <= now,
                     (_, None) => false,
                 };
-                if reply || events {
-                    Due::Events { reply }
-                } else {
-                    Due::Nothing
-                }
+                if reply || events { Due::Events { reply } } else { Due::Nothing }
             }
             (Phase::Superseded, Some(_)) => Due::Last(ConnectReply::Superseded),
             (Phase::Superseded, None) => Due::Released,
@@ -158,26 +126,15 @@ impl Shard {
     }
 
     fn frame(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool) -> Take {
-        let last = self
-            .links
-            .get(key)
-            .is_some_and(|link| link.kind == LinkKind::Poll);
+        let last = self.links.get(key).is_some_and(|link| link.kind == LinkKind::Poll);
         let mut replies = Replies::new();
         let lent = self.write(env, key, reply, &mut replies);
-        replies
-            .finish()
-            .map_or(Take::Pending, |frame| Take::Frame { frame, lent, last })
+        replies.finish().map_or(Take::Pending, |frame| Take::Frame { frame, lent, last })
     }
 
     /// Writes the waiting events, then the reply of the held connect: events come first, in the same frame. Returns
     /// whether events were lent; if not, a poll is over with this.
-    pub(crate) fn write(
-        &mut self,
-        env: &mut Env<'_>,
-        key: LinkKey,
-        reply: bool,
-        replies: &mut Replies,
-    ) -> bool {
+    pub(crate) fn write(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool, replies: &mut Replies) -> bool {
         let Some(link) = self.links.get_mut(key) else {
             return false;
         };
@@ -189,9 +146,7 @@ impl Shard {
         }
         if reply && let Some(held) = link.connect.take() {
             let reply = match link.phase {
-                Phase::Ended(Ending::ShuttingDown(interval)) => {
-                    ConnectReply::ShuttingDown(interval)
-                }
+                Phase::Ended(Ending::ShuttingDown(interval)) => ConnectReply::ShuttingDown(interval),
                 _ => ConnectReply::of(&held),
             };
             replies.push(&reply.message(held.id, &link.client, env.config));
@@ -210,11 +165,7 @@ impl Shard {
             return;
         };
         let Some(waker) = waker else { return };
-        if !link
-            .waker
-            .as_ref()
-            .is_some_and(|kept| kept.will_wake(waker))
-        {
+        if !link.waker.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
             env.wakes.discard(link.waker.replace(waker.clone()));
         }
     }
@@ -244,9 +195,7 @@ impl Shard {
         env.wakes.discard(link.waker.take());
         let session = link.session;
         match self.sessions.get(session).map(|session| session.receiving) {
-            Some(Receiving::Here(here)) if here == key => {
-                self.receive(env, session, Receiving::Away)
-            }
+            Some(Receiving::Here(here)) if here == key => self.receive(env, session, Receiving::Away),
             Some(Receiving::Draining { old, .. }) if old == key => self.drained(env, session, key),
             Some(Receiving::Draining { old, next }) if next == Some(key) => {
                 self.receive(env, session, Receiving::Draining { old, next: None });
@@ -258,8 +207,7 @@ impl Shard {
 
     /// `old` has nothing lent any more: whoever waited for that receives now.
     fn drained(&mut self, env: &mut Env<'_>, session: SessionKey, key: LinkKey) {
-        let Some(Receiving::Draining { old, next }) =
-            self.sessions.get(session).map(|session| session.receiving)
+        let Some(Receiving::Draining { old, next }) = self.sessions.get(session).map(|session| session.receiving)
         else {
             return;
         };
@@ -287,15 +235,8 @@ impl Shard {
         session.deadline = match (session.receiving, session.deadline) {
             (Receiving::Away, _) => session.expiry(env.now, env.config),
             (Receiving::Here(link), _) => match self.links.get(link) {
-                Some(Link {
-                    kind: LinkKind::Poll,
-                    lent: Some(_),
-                    ..
-                }) => Deadline::Write(env.now + env.config.timeout),
-                Some(Link {
-                    connect: Some(held),
-                    ..
-                }) => Deadline::Hold(held.due),
+                Some(Link { kind: LinkKind::Poll, lent: Some(_), .. }) => Deadline::Write(env.now + env.config.timeout),
+                Some(Link { connect: Some(held), .. }) => Deadline::Hold(held.due),
                 _ => session.expiry(env.now, env.config),
             },
             // Newer connects may come and go; the one that writes still has the time it was given at first.
@@ -304,8 +245,7 @@ impl Shard {
             }
             (Receiving::Draining { .. }, _) => Deadline::Write(env.now + env.config.write_timeout),
         };
-        self.deadlines
-            .set(&mut session.armed, key, session.deadline.at());
+        self.deadlines.set(&mut session.armed, key, session.deadline.at());
     }
 
     /// Fires what is due, at most `budget` sessions. Returns whether more is due.
@@ -319,9 +259,7 @@ impl Shard {
             };
             session.armed = None;
             match session.deadline {
-                later if later.at() > env.now => {
-                    self.deadlines.set(&mut session.armed, key, later.at())
-                }
+                later if later.at() > env.now => self.deadlines.set(&mut session.armed, key, later.at()),
                 Deadline::Hold(_) => self.hold_is_over(env, key),
                 Deadline::Write(_) => self.cut(env, key),
                 Deadline::Expiry(_) => {
@@ -339,8 +277,7 @@ impl Shard {
             return;
         };
         session.deadline = session.expiry(env.now, env.config);
-        self.deadlines
-            .set(&mut session.armed, key, session.deadline.at());
+        self.deadlines.set(&mut session.armed, key, session.deadline.at());
         if let Receiving::Here(link) = session.receiving
             && let Some(link) = self.links.get_mut(link)
         {

@@ -5,19 +5,10 @@ use crate::world::World;
 
 /// Rule: advice is whole on each handshake reply, connect reply and 402.
 fn assert_whole(reply: &Value) {
-    let advice = reply["advice"]
-        .as_object()
-        .unwrap_or_else(|| panic!("no advice: {reply}"));
-    assert_eq!(
-        advice.keys().collect::<Vec<_>>(),
-        ["interval", "reconnect", "timeout"],
-        "{reply}"
-    );
+    let advice = reply["advice"].as_object().unwrap_or_else(|| panic!("no advice: {reply}"));
+    assert_eq!(advice.keys().collect::<Vec<_>>(), ["interval", "reconnect", "timeout"], "{reply}");
     if advice["reconnect"] == "handshake" {
-        assert_eq!(
-            reply["successful"], false,
-            "npm cometd stays stuck otherwise"
-        );
+        assert_eq!(reply["successful"], false, "npm cometd stays stuck otherwise");
     }
 }
 
@@ -25,13 +16,7 @@ fn assert_whole(reply: &Value) {
 fn bx_adv_4_an_unknown_session_gets_402_on_every_channel() {
     let mut world = World::new(Config::default());
     let mut peer = world.http();
-    for id in [
-        "nosuchsession",
-        "",
-        "000aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        "zzzaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        "é",
-    ] {
+    for id in ["nosuchsession", "", "000aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "zzzaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "é"] {
         peer.id = id.to_owned();
         let batch = json!([
             {"channel": "/meta/connect", "connectionType": "long-polling", "clientId": id, "id": 1},
@@ -51,11 +36,7 @@ fn bx_adv_4_an_unknown_session_gets_402_on_every_channel() {
             assert_eq!(reply["advice"]["reconnect"], "handshake");
             assert_whole(reply);
         }
-        assert_eq!(
-            replies[1]["subscription"],
-            json!(["/a"]),
-            "echoed in its shape, in refusals too"
-        );
+        assert_eq!(replies[1]["subscription"], json!(["/a"]), "echoed in its shape, in refusals too");
         assert_eq!(replies[2]["subscription"], "/a");
     }
 }
@@ -79,10 +60,7 @@ fn bx_dc_2_after_disconnect_the_session_is_unknown() {
     let mut peer = world.poller();
     let batch = json!([{"channel": "/a", "data": 1}, {"channel": "/meta/disconnect"}, {"channel": "/a", "data": 2}]);
     let replies = world.send(&mut peer, batch).replies;
-    let successful: Vec<_> = replies
-        .iter()
-        .map(|reply| reply["successful"].as_bool())
-        .collect();
+    let successful: Vec<_> = replies.iter().map(|reply| reply["successful"].as_bool()).collect();
     assert_eq!(successful, [Some(true), Some(true), Some(false)]);
     assert_eq!(replies[2]["error"], "402::session_unknown");
 }
@@ -95,18 +73,11 @@ fn bx_cn_8_a_session_whose_connect_does_not_come_ends() {
     world.pass(std::time::Duration::from_secs(20));
     assert!(world.receive(&peer, hold).is_some());
     world.pass(std::time::Duration::from_secs(9));
-    assert_eq!(
-        world.publish(&mut peer, "/a", json!(1))["successful"],
-        true,
-        "traffic puts the end off"
-    );
+    assert_eq!(world.publish(&mut peer, "/a", json!(1))["successful"], true, "traffic puts the end off");
     world.pass(std::time::Duration::from_secs(9));
     assert_eq!(world.engine.sessions(), 1);
     world.pass(std::time::Duration::from_secs(2));
-    assert_eq!(
-        world.connect(&mut peer, "late").replies[0]["error"],
-        "402::session_unknown"
-    );
+    assert_eq!(world.connect(&mut peer, "late").replies[0]["error"], "402::session_unknown");
 }
 
 #[test]

@@ -15,10 +15,7 @@ fn unknown(reply: &Value) -> bool {
 /// A socket that was upgraded without a cookie at `upgraded`.
 fn stranger(world: &mut World, upgraded: Time) -> Peer {
     let mut socket = world.socket();
-    socket.origin.carrier = Carrier::Socket {
-        ticket: None,
-        may_adopt: Some(upgraded),
-    };
+    socket.origin.carrier = Carrier::Socket { ticket: None, may_adopt: Some(upgraded) };
     socket
 }
 
@@ -30,18 +27,11 @@ fn bx_sec_3_a_session_is_used_only_with_its_cookie() {
         thief.id = victim.id.clone();
         for browser in [thief.origin.browser, None] {
             thief.origin.browser = browser;
-            let replies = world
-                .send(
-                    &mut thief,
-                    json!([{"channel": "/a", "data": 1}, {"channel": "/meta/disconnect"}]),
-                )
-                .replies;
+            let replies =
+                world.send(&mut thief, json!([{"channel": "/a", "data": 1}, {"channel": "/meta/disconnect"}])).replies;
             for reply in &replies {
                 assert!(unknown(reply));
-                assert_eq!(
-                    reply["advice"],
-                    json!({"reconnect": "handshake", "interval": 1000, "timeout": 20_000})
-                );
+                assert_eq!(reply["advice"], json!({"reconnect": "handshake", "interval": 1000, "timeout": 20_000}));
             }
         }
     }
@@ -54,12 +44,7 @@ fn bx_sec_3_one_foreign_message_is_refused_alone() {
     let mut world = World::new(Config::default());
     let (victim, mut peer) = (world.poller(), world.poller());
     let batch = json!([{"channel": "/a", "data": 1}, {"channel": "/a", "data": 2, "clientId": victim.id}, {"channel": "/a", "data": 3}]);
-    let refused: Vec<_> = world
-        .send(&mut peer, batch)
-        .replies
-        .iter()
-        .map(unknown)
-        .collect();
+    let refused: Vec<_> = world.send(&mut peer, batch).replies.iter().map(unknown).collect();
     assert_eq!(refused, [false, true, false]);
 }
 
@@ -71,10 +56,7 @@ fn trust_client_session_needs_no_cookie() {
     let victim = world.poller();
     let mut other = world.socket();
     other.id = victim.id;
-    assert_eq!(
-        world.publish(&mut other, "/a", json!(1))["successful"],
-        true
-    );
+    assert_eq!(world.publish(&mut other, "/a", json!(1))["successful"], true);
 }
 
 #[test]
@@ -96,27 +78,14 @@ fn a_socket_without_a_cookie_adopts_one_session_once() {
     world.now = world.now + Duration::from_secs(1);
     let (first, second) = (world.poller(), world.poller());
     socket.id = first.id.clone();
-    assert_eq!(
-        world.publish(&mut socket, "/a", json!(1))["successful"],
-        true
-    );
-    assert_eq!(
-        world.publish(&mut socket, "/a", json!(1))["successful"],
-        true,
-        "and is at home there"
-    );
+    assert_eq!(world.publish(&mut socket, "/a", json!(1))["successful"], true);
+    assert_eq!(world.publish(&mut socket, "/a", json!(1))["successful"], true, "and is at home there");
     socket.id = second.id;
-    assert!(
-        unknown(&world.publish(&mut socket, "/a", json!(1))),
-        "one session for a socket"
-    );
+    assert!(unknown(&world.publish(&mut socket, "/a", json!(1))), "one session for a socket");
     let now = world.now;
     let mut late = stranger(&mut world, now);
     late.id = first.id;
-    assert!(
-        unknown(&world.publish(&mut late, "/a", json!(1))),
-        "one socket for a session"
-    );
+    assert!(unknown(&world.publish(&mut late, "/a", json!(1))), "one socket for a session");
 }
 
 #[test]
@@ -131,20 +100,13 @@ fn adoption_needs_the_window_the_address_and_an_http_handshake() {
         let mut config = Config::default();
         config.adopt_window = Duration::from_secs(window);
         let mut world = World::new(config);
-        let victim = if by_socket {
-            world.pusher()
-        } else {
-            world.poller()
-        };
+        let victim = if by_socket { world.pusher() } else { world.poller() };
         world.now = world.now + Duration::from_secs(age);
         let now = world.now;
         let mut socket = stranger(&mut world, now);
         socket.id = victim.id;
         socket.origin.peer = IpAddr::V4(Ipv4Addr::new(127, 0, 0, address));
         let reply = world.publish(&mut socket, "/a", json!(1));
-        assert_eq!(
-            reply["successful"], allowed,
-            "{age} {window} {address} {by_socket}"
-        );
+        assert_eq!(reply["successful"], allowed, "{age} {window} {address} {by_socket}");
     }
 }

@@ -12,14 +12,12 @@ fn the_first_connect_is_answered_at_once_whatever_its_advice() {
     let mut world = World::new(Config::default());
     let mut peer = world.http();
     world.handshake(&mut peer);
-    let request = json!([{"channel": "/meta/connect", "connectionType": "long-polling", "id": "1", "advice": {"timeout": 9000}}]);
+    let request =
+        json!([{"channel": "/meta/connect", "connectionType": "long-polling", "id": "1", "advice": {"timeout": 9000}}]);
     let outcome = world.send(&mut peer, request);
     assert_eq!(outcome.replies[0]["successful"], true);
     assert_eq!(outcome.replies[0]["clientId"], json!(peer.id));
-    assert_eq!(
-        outcome.replies[0]["advice"],
-        json!({"reconnect": "retry", "interval": 0, "timeout": 20_000})
-    );
+    assert_eq!(outcome.replies[0]["advice"], json!({"reconnect": "retry", "interval": 0, "timeout": 20_000}));
 }
 
 #[test]
@@ -33,14 +31,8 @@ fn bx_cn_6_the_second_is_held_until_the_timeout() {
     world.pass(SECOND * 2);
     assert_eq!(peer.wakes(), 1);
     let (messages, lent) = world.take(&peer, hold).expect("its time has come");
-    assert_eq!(
-        (channels(&messages), messages[0]["id"].as_str(), lent),
-        (vec!["/meta/connect"], Some("2"), false)
-    );
-    assert!(
-        matches!(world.take_raw(&peer, hold), Take::Close(_)),
-        "a held connect is answered once"
-    );
+    assert_eq!((channels(&messages), messages[0]["id"].as_str(), lent), (vec!["/meta/connect"], Some("2"), false));
+    assert!(matches!(world.take_raw(&peer, hold), Take::Close(_)), "a held connect is answered once");
 }
 
 #[test]
@@ -53,11 +45,7 @@ fn bx_hrd_7_a_client_may_ask_for_less_but_not_for_more() {
     let short = world.send(&mut peer, ask(1000)).answer.held.expect("held");
     world.pass(SECOND * 2);
     assert!(world.take(&peer, short).is_some());
-    let long = world
-        .send(&mut peer, ask(i64::MAX))
-        .answer
-        .held
-        .expect("held");
+    let long = world.send(&mut peer, ask(i64::MAX)).answer.held.expect("held");
     world.pass(SECOND * 21);
     assert!(world.take(&peer, long).is_some());
 }
@@ -73,10 +61,7 @@ fn a_connect_in_company_is_not_held_and_replies_keep_their_order() {
             {"channel": "/b", "data": 1, "id": "3"},
         ]);
         let replies = world.send(&mut peer, batch).replies;
-        assert_eq!(
-            channels(&replies),
-            ["/meta/subscribe", "/meta/connect", "/b"]
-        );
+        assert_eq!(channels(&replies), ["/meta/subscribe", "/meta/connect", "/b"]);
     }
 }
 
@@ -85,18 +70,10 @@ fn bx_cn_9_the_connection_type_must_be_one_that_is_offered() {
     let mut world = World::new(Config::default());
     let mut peer = world.poller();
     for kind in [json!("iframe"), json!(null)] {
-        let reply = world
-            .send(
-                &mut peer,
-                json!([{"channel": "/meta/connect", "connectionType": kind}]),
-            )
-            .replies
-            .remove(0);
+        let reply =
+            world.send(&mut peer, json!([{"channel": "/meta/connect", "connectionType": kind}])).replies.remove(0);
         assert_eq!(reply["error"], "400::connection_type_unsupported");
-        assert_eq!(
-            reply["advice"],
-            json!({"reconnect": "handshake", "interval": 1000, "timeout": 20_000})
-        );
+        assert_eq!(reply["advice"], json!({"reconnect": "handshake", "interval": 1000, "timeout": 20_000}));
     }
 }
 
@@ -115,14 +92,9 @@ fn a_newer_connect_answers_the_older_at_once_without_events() {
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0]["id"], "old");
     assert_eq!(messages[0]["successful"], true);
-    assert_eq!(
-        messages[0]["advice"],
-        json!({"reconnect": "retry", "interval": 2000, "timeout": 20_000})
-    );
+    assert_eq!(messages[0]["advice"], json!({"reconnect": "retry", "interval": 2000, "timeout": 20_000}));
     assert!(!lent);
-    let messages = world
-        .receive(&peer, newer)
-        .expect("the newer gets the event");
+    let messages = world.receive(&peer, newer).expect("the newer gets the event");
     assert_eq!(channels(&messages), ["/a", "/meta/connect"]);
     assert_eq!(messages[1]["id"], "new");
 }
@@ -136,10 +108,7 @@ fn a_newer_connect_waits_for_a_write_under_way() {
     let lent = world.connect(&mut peer, "w").answer.lent[0];
     let newer = world.hold(&mut peer, "n");
     world.publish(&mut peer, "/a", json!(2));
-    assert!(
-        world.take(&peer, newer).is_none(),
-        "the older connection still writes"
-    );
+    assert!(world.take(&peer, newer).is_none(), "the older connection still writes");
     world.engine.confirm(world.now, lent);
     assert_eq!(peer.wakes(), 1);
     let messages = world.receive(&peer, newer).expect("its turn");
@@ -169,10 +138,7 @@ fn a_write_that_takes_too_long_is_cut() {
     let newer = world.hold(&mut peer, "n");
     assert!(world.take(&peer, newer).is_none());
     world.pass(SECOND * 11);
-    assert!(matches!(
-        world.take_raw(&peer, lent),
-        Take::Close(CloseReason::Cut)
-    ));
+    assert!(matches!(world.take_raw(&peer, lent), Take::Close(CloseReason::Cut)));
     assert_eq!(world.receive(&peer, newer).expect("its turn")[0]["data"], 1);
     world.engine.confirm(world.now, lent);
     assert_eq!(world.engine.stats().writes_cut, 1);
@@ -190,10 +156,7 @@ fn a_vanished_poll_takes_no_messages_with_it() {
     assert_eq!(channels(&outcome.replies), ["/a", "/meta/connect"]);
     world.engine.cancel(world.now, outcome.answer.lent[0]);
     let outcome = world.connect(&mut peer, "third");
-    assert_eq!(
-        outcome.replies[0]["data"], 1,
-        "what was lent and not confirmed is still there"
-    );
+    assert_eq!(outcome.replies[0]["data"], 1, "what was lent and not confirmed is still there");
     world.engine.confirm(world.now, outcome.answer.lent[0]);
     assert!(world.connect(&mut peer, "fourth").answer.held.is_some());
 }
@@ -209,10 +172,7 @@ fn bx_ws_4_over_a_socket_events_do_not_end_the_held_connect() {
     assert_eq!(channels(&world.drain(&peer)), ["/a"]);
     world.pass(SECOND * 21);
     let messages = world.drain(&peer);
-    assert_eq!(
-        (channels(&messages), messages[0]["id"].as_str()),
-        (vec!["/meta/connect"], Some("held"))
-    );
+    assert_eq!((channels(&messages), messages[0]["id"].as_str()), (vec!["/meta/connect"], Some("held")));
 }
 
 #[test]
@@ -233,10 +193,7 @@ fn a_socket_without_connects_expires_and_is_closed() {
     assert!(world.drain(&peer).is_empty());
     world.pass(SECOND * 11);
     assert_eq!(peer.wakes(), 1);
-    assert!(matches!(
-        world.take_raw(&peer, ticket(&peer)),
-        Take::Close(CloseReason::SessionEnded)
-    ));
+    assert!(matches!(world.take_raw(&peer, ticket(&peer)), Take::Close(CloseReason::SessionEnded)));
     assert_eq!(world.engine.connections(), 0);
 }
 
@@ -256,21 +213,11 @@ fn another_connection_takes_over_from_a_socket_and_back() {
     };
     let replies = crate::world::parse(&frame);
     assert_eq!(
-        (
-            replies[0]["id"].as_str(),
-            replies[0]["advice"]["interval"].as_i64(),
-            last
-        ),
+        (replies[0]["id"].as_str(), replies[0]["advice"]["interval"].as_i64(), last),
         (Some("ws"), Some(2000), true)
     );
-    assert_eq!(
-        channels(&world.receive(&http, poll).expect("it receives now")),
-        ["/a", "/meta/connect"]
-    );
-    socket.origin.carrier = bayeux_engine::Carrier::Socket {
-        ticket: None,
-        may_adopt: None,
-    };
+    assert_eq!(channels(&world.receive(&http, poll).expect("it receives now")), ["/a", "/meta/connect"]);
+    socket.origin.carrier = bayeux_engine::Carrier::Socket { ticket: None, may_adopt: None };
     world.publish(&mut http.clone(), "/a", json!(2));
     let outcome = world.send(&mut socket, connect("back"));
     assert!(outcome.answer.attached.is_some());
@@ -294,27 +241,12 @@ fn bx_dc_3_disconnect_answers_the_held_connect_first() {
     let mut world = World::new(Config::default());
     let mut peer = world.pusher();
     assert!(world.connect(&mut peer, "held").replies.is_empty());
-    let replies = world
-        .send(
-            &mut peer,
-            json!([{"channel": "/meta/disconnect", "id": "d"}]),
-        )
-        .replies;
+    let replies = world.send(&mut peer, json!([{"channel": "/meta/disconnect", "id": "d"}])).replies;
     assert_eq!(channels(&replies), ["/meta/connect", "/meta/disconnect"]);
     assert_eq!(replies[0]["id"], "held");
     assert_eq!(replies[0]["advice"]["reconnect"], "none");
-    assert!(
-        matches!(world.take_raw(&peer, ticket(&peer)), Take::Released),
-        "the socket may handshake again"
-    );
-    assert_eq!(
-        (
-            world.engine.sessions(),
-            world.engine.patterns(),
-            world.engine.connections()
-        ),
-        (0, 0, 0)
-    );
+    assert!(matches!(world.take_raw(&peer, ticket(&peer)), Take::Released), "the socket may handshake again");
+    assert_eq!((world.engine.sessions(), world.engine.patterns(), world.engine.connections()), (0, 0, 0));
 }
 
 #[test]
@@ -323,20 +255,12 @@ fn bx_dc_3_disconnect_releases_a_poll_held_elsewhere() {
     let mut peer = world.poller();
     let hold = world.hold(&mut peer, "held");
     assert!(world.take(&peer, hold).is_none());
-    let replies = world
-        .send(
-            &mut peer.clone(),
-            json!([{"channel": "/meta/disconnect", "id": "d"}]),
-        )
-        .replies;
+    let replies = world.send(&mut peer.clone(), json!([{"channel": "/meta/disconnect", "id": "d"}])).replies;
     assert_eq!(replies[0]["successful"], true);
     assert_eq!(peer.wakes(), 1);
     let messages = world.receive(&peer, hold).expect("released");
     assert_eq!(
-        (
-            messages[0]["successful"].as_bool(),
-            messages[0]["advice"]["reconnect"].as_str()
-        ),
+        (messages[0]["successful"].as_bool(), messages[0]["advice"]["reconnect"].as_str()),
         (Some(true), Some("none"))
     );
 }
@@ -346,15 +270,7 @@ fn a_session_that_asks_for_empty_replies_in_a_loop_is_slowed_down() {
     let mut world = World::new(Config::default());
     let mut peer = world.poller();
     let ask = json!([{"channel": "/meta/connect", "connectionType": "long-polling", "advice": {"timeout": 0}}]);
-    let delayed = (0..1500)
-        .filter(|_| {
-            world
-                .send(&mut peer, ask.clone())
-                .answer
-                .not_before
-                .is_some()
-        })
-        .count();
+    let delayed = (0..1500).filter(|_| world.send(&mut peer, ask.clone()).answer.not_before.is_some()).count();
     assert_eq!(delayed, 501, "the first connect of the session counts too");
     assert_eq!(world.engine.stats().replies_delayed, 501);
     world.pass(SECOND);
@@ -365,10 +281,7 @@ fn a_session_that_asks_for_empty_replies_in_a_loop_is_slowed_down() {
 fn shutdown_answers_held_connects_with_a_jittered_interval() {
     let mut world = World::new(Config::default());
     let mut peers: Vec<_> = (0..20).map(|_| world.poller()).collect();
-    let holds: Vec<_> = peers
-        .iter_mut()
-        .map(|peer| world.hold(peer, "held"))
-        .collect();
+    let holds: Vec<_> = peers.iter_mut().map(|peer| world.hold(peer, "held")).collect();
     let mut socket = world.pusher();
     assert!(world.connect(&mut socket, "held").replies.is_empty());
     assert!(world.drain(&socket).is_empty());
@@ -376,36 +289,15 @@ fn shutdown_answers_held_connects_with_a_jittered_interval() {
     let mut intervals = std::collections::BTreeSet::new();
     for (peer, hold) in peers.iter().zip(holds) {
         let reply = world.receive(peer, hold).expect("answered").remove(0);
-        assert_eq!(
-            (
-                reply["successful"].as_bool(),
-                reply["advice"]["reconnect"].as_str()
-            ),
-            (Some(true), Some("retry"))
-        );
+        assert_eq!((reply["successful"].as_bool(), reply["advice"]["reconnect"].as_str()), (Some(true), Some("retry")));
         intervals.insert(reply["advice"]["interval"].as_i64().expect("a number"));
     }
-    assert!(
-        intervals.len() > 10
-            && intervals
-                .iter()
-                .all(|interval| (0..=5000).contains(interval)),
-        "{intervals:?}"
-    );
-    assert_eq!(
-        channels(&world.receive(&socket, ticket(&socket)).expect("answered")),
-        ["/meta/connect"]
-    );
-    assert!(matches!(
-        world.take_raw(&socket, ticket(&socket)),
-        Take::Close(CloseReason::ShuttingDown)
-    ));
+    assert!(intervals.len() > 10 && intervals.iter().all(|interval| (0..=5000).contains(interval)), "{intervals:?}");
+    assert_eq!(channels(&world.receive(&socket, ticket(&socket)).expect("answered")), ["/meta/connect"]);
+    assert!(matches!(world.take_raw(&socket, ticket(&socket)), Take::Close(CloseReason::ShuttingDown)));
     assert_eq!(world.engine.connections(), 0);
     let late = world.connect(&mut peers[0], "late");
     assert_eq!(late.replies[0]["advice"]["reconnect"], "retry");
     let mut newcomer = world.http();
-    assert_eq!(
-        world.handshake(&mut newcomer)["error"],
-        "503::shutting_down"
-    );
+    assert_eq!(world.handshake(&mut newcomer)["error"], "503::shutting_down");
 }

@@ -8,10 +8,7 @@ fn bx_pb_5_a_publish_reply_never_carries_data() {
     let mut world = World::new(Config::default());
     let mut peer = world.poller();
     let reply = world.publish(&mut peer, "/a", json!({"x": 1}));
-    assert_eq!(
-        reply,
-        json!({"channel": "/a", "id": "p", "successful": true})
-    );
+    assert_eq!(reply, json!({"channel": "/a", "id": "p", "successful": true}));
 }
 
 #[test]
@@ -22,58 +19,25 @@ fn bx_pb_3_what_is_no_publish_is_refused_alone() {
     for (message, error) in [
         (json!({"channel": "/a"}), "400::data_missing"),
         (json!({"data": 1}), "400::channel_missing"),
-        (
-            json!({"channel": 5, "data": 1}),
-            "405:channel:channel_invalid",
-        ),
-        (
-            json!({"channel": "/a//b", "data": 1}),
-            "405:/a//b:channel_invalid",
-        ),
-        (
-            json!({"channel": "/a/*", "data": 1}),
-            "405:/a/*:channel_invalid",
-        ),
-        (
-            json!({"channel": "/a/*/b", "data": 1}),
-            "405:/a/*/b:channel_invalid",
-        ),
+        (json!({"channel": 5, "data": 1}), "405:channel:channel_invalid"),
+        (json!({"channel": "/a//b", "data": 1}), "405:/a//b:channel_invalid"),
+        (json!({"channel": "/a/*", "data": 1}), "405:/a/*:channel_invalid"),
+        (json!({"channel": "/a/*/b", "data": 1}), "405:/a/*/b:channel_invalid"),
         (json!({"channel": "a", "data": 1}), "405:a:channel_invalid"),
-        (
-            json!({"channel": "/é", "data": 1}),
-            "405:/é:channel_invalid",
-        ),
-        (
-            json!({"channel": "/meta/x", "data": 1}),
-            "403:/meta/x:publish_denied",
-        ),
+        (json!({"channel": "/é", "data": 1}), "405:/é:channel_invalid"),
+        (json!({"channel": "/meta/x", "data": 1}), "403:/meta/x:publish_denied"),
         (
             json!({"channel": "/meta/subscribe/x", "data": 1, "subscription": "/b"}),
             "403:/meta/subscribe/x:publish_denied",
         ),
-        (
-            json!({"channel": "/a", "data": 1, "id": [1]}),
-            "405:id:message_id_invalid",
-        ),
-        (
-            json!({"channel": "/a", "data": 1, "ext": 5}),
-            "400:ext:field_invalid",
-        ),
-        (
-            json!({"channel": "/a", "data": 1, "clientId": 5}),
-            "400:clientId:field_invalid",
-        ),
+        (json!({"channel": "/a", "data": 1, "id": [1]}), "405:id:message_id_invalid"),
+        (json!({"channel": "/a", "data": 1, "ext": 5}), "400:ext:field_invalid"),
+        (json!({"channel": "/a", "data": 1, "clientId": 5}), "400:clientId:field_invalid"),
     ] {
-        let replies = world
-            .send(&mut peer, json!([message, {"channel": "/ok", "data": 1}]))
-            .replies;
+        let replies = world.send(&mut peer, json!([message, {"channel": "/ok", "data": 1}])).replies;
         assert_eq!(replies[0]["error"], error, "{message}");
         assert_eq!(replies[0]["successful"], false);
-        assert_eq!(
-            channels(&world.drain(&peer)),
-            ["/ok"],
-            "{message}: the others take effect"
-        );
+        assert_eq!(channels(&world.drain(&peer)), ["/ok"], "{message}: the others take effect");
     }
 }
 
@@ -85,17 +49,10 @@ fn bx_pb_2_a_publish_without_a_session_is_an_option() {
     let mut subscriber = world.pusher();
     world.subscribe(&mut subscriber, json!("/a"));
     let mut anybody = world.http();
-    assert_eq!(
-        world.publish(&mut anybody, "/a", json!(1)),
-        json!({"channel": "/a", "id": "p", "successful": true})
-    );
+    assert_eq!(world.publish(&mut anybody, "/a", json!(1)), json!({"channel": "/a", "id": "p", "successful": true}));
     assert_eq!(channels(&world.drain(&subscriber)), ["/a"]);
     let replies = world.send(&mut anybody, json!([{"channel": "/meta/subscribe", "subscription": "/a"}, {"channel": "/a", "data": 1, "clientId": "x"}])).replies;
-    assert!(
-        replies
-            .iter()
-            .all(|reply| reply["error"] == "402::session_unknown")
-    );
+    assert!(replies.iter().all(|reply| reply["error"] == "402::session_unknown"));
 }
 
 #[test]
@@ -107,10 +64,7 @@ fn broadcast_to_publisher_can_be_off() {
     world.subscribe(&mut publisher, json!("/a"));
     world.subscribe(&mut other, json!("/a"));
     world.publish(&mut publisher, "/a", json!(1));
-    assert_eq!(
-        (world.drain(&publisher).len(), world.drain(&other).len()),
-        (0, 1)
-    );
+    assert_eq!((world.drain(&publisher).len(), world.drain(&other).len()), (0, 1));
 }
 
 #[test]
@@ -137,10 +91,7 @@ fn bx_hrd_10_a_delivery_is_channel_and_data() {
     all["data"] = json!("x");
     world.send(&mut publisher, json!([all]));
     let got = serde_json::to_string(&world.drain(&subscriber)).expect("JSON");
-    assert!(
-        !got.contains(canary) && !got.contains(&publisher.id) && got.contains("\"x\""),
-        "{got}"
-    );
+    assert!(!got.contains(canary) && !got.contains(&publisher.id) && got.contains("\"x\""), "{got}");
 }
 
 #[test]
@@ -148,13 +99,9 @@ fn bx_hrd_4_data_arrives_as_it_was_sent() {
     let mut world = World::new(Config::default());
     let mut peer = world.pusher();
     world.subscribe(&mut peer, json!("/a"));
-    for data in [
-        json!(null),
-        json!(""),
-        json!("é\u{1F600}\u{2028}"),
-        json!([[], {}]),
-        json!({"a": {"b": [1, 2.5e-3, true]}}),
-    ] {
+    for data in
+        [json!(null), json!(""), json!("é\u{1F600}\u{2028}"), json!([[], {}]), json!({"a": {"b": [1, 2.5e-3, true]}})]
+    {
         world.publish(&mut peer, "/a", data.clone());
         assert_eq!(world.drain(&peer)[0].get("data"), Some(&data));
     }
@@ -173,11 +120,7 @@ fn bx_dl_6_order_is_kept_and_fan_out_in_budgets_skips_nobody() {
     }
     let expected: Vec<Value> = (0..20).map(|n| json!(n)).collect();
     for peer in &peers {
-        let got: Vec<_> = world
-            .drain(peer)
-            .iter()
-            .map(|event| event["data"].clone())
-            .collect();
+        let got: Vec<_> = world.drain(peer).iter().map(|event| event["data"].clone()).collect();
         assert_eq!(got, expected);
     }
 }
@@ -204,8 +147,5 @@ fn meta_connect_deliver_only_can_be_off() {
     let outcome = world.send(&mut peer, json!([{"channel": "/b", "data": 1}]));
     assert_eq!(channels(&outcome.replies), ["/b", "/a"]);
     world.engine.confirm(world.now, outcome.answer.lent[0]);
-    assert!(
-        world.connect(&mut peer, "2").answer.held.is_some(),
-        "delivered once"
-    );
+    assert!(world.connect(&mut peer, "2").answer.held.is_some(), "delivered once");
 }

@@ -7,10 +7,7 @@ fn try_handshake(fields: Value) -> Value {
     let mut world = World::new(Config::default());
     let mut peer = world.http();
     let mut message = json!({"channel": "/meta/handshake", "id": 7});
-    message
-        .as_object_mut()
-        .expect("an object")
-        .extend(fields.as_object().expect("an object").clone());
+    message.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
     world.send(&mut peer, json!([message])).replies.remove(0)
 }
 
@@ -22,14 +19,8 @@ fn bx_hs_6_a_success_has_all_fields() {
     assert_eq!(reply["successful"], true);
     assert_eq!(reply["id"], "h");
     assert_eq!(reply["version"], "1.0");
-    assert_eq!(
-        reply["supportedConnectionTypes"],
-        json!(["websocket", "long-polling"])
-    );
-    assert_eq!(
-        reply["advice"],
-        json!({"reconnect": "retry", "interval": 0, "timeout": 20_000})
-    );
+    assert_eq!(reply["supportedConnectionTypes"], json!(["websocket", "long-polling"]));
+    assert_eq!(reply["advice"], json!({"reconnect": "retry", "interval": 0, "timeout": 20_000}));
     assert_eq!(peer.id.len(), 34);
 }
 
@@ -40,11 +31,7 @@ fn bx_cid_3_every_session_has_an_id_of_its_own() {
     for _ in 0..1000 {
         let mut peer = world.http();
         world.handshake(&mut peer);
-        assert!(
-            peer.id
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
-        );
+        assert!(peer.id.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()));
         ids.insert(peer.id);
     }
     assert_eq!(ids.len(), 1000);
@@ -58,10 +45,7 @@ fn bx_hs_8_without_a_common_connection_type_it_fails() {
         assert_eq!(reply["error"], "400::no_common_connection_type");
         assert_eq!(reply["id"], 7, "echoed in kind");
         assert_eq!(reply.get("clientId"), None, "BX-FLD-4");
-        assert_eq!(
-            reply["supportedConnectionTypes"],
-            json!(["websocket", "long-polling"])
-        );
+        assert_eq!(reply["supportedConnectionTypes"], json!(["websocket", "long-polling"]));
         assert_eq!(reply["advice"]["reconnect"], "none");
     }
 }
@@ -79,9 +63,8 @@ fn bx_ver_2_the_version_must_fit() {
         (json!("x"), Value::Null, false),
         (Value::Null, Value::Null, false),
     ] {
-        let reply = try_handshake(
-            json!({"version": version, "minimumVersion": minimum, "supportedConnectionTypes": types}),
-        );
+        let reply =
+            try_handshake(json!({"version": version, "minimumVersion": minimum, "supportedConnectionTypes": types}));
         assert_eq!(reply["successful"], fits, "{version} {minimum}");
     }
 }
@@ -97,12 +80,7 @@ fn bx_hs_4_in_company_only_the_handshake_has_an_effect() {
     peer.id = watcher.id.clone();
     let handshake = json!({"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"], "id": "1"});
     peer.origin.browser = watcher.origin.browser;
-    let replies = world
-        .send(
-            &mut peer,
-            json!([{"channel": "/a", "data": 1, "id": "0"}, handshake, handshake]),
-        )
-        .replies;
+    let replies = world.send(&mut peer, json!([{"channel": "/a", "data": 1, "id": "0"}, handshake, handshake])).replies;
     assert_eq!(
         replies[0],
         json!({"channel": "/a", "id": "0", "successful": false, "error": "400::handshake_must_be_alone"})
@@ -111,17 +89,13 @@ fn bx_hs_4_in_company_only_the_handshake_has_an_effect() {
     assert_eq!(replies[2]["successful"], false);
     assert_eq!(replies[2].get("advice"), None);
     world.pump();
-    assert!(
-        world.take(&watcher, hold).is_none(),
-        "nothing was published"
-    );
+    assert!(world.take(&watcher, hold).is_none(), "nothing was published");
 }
 
 #[test]
 fn bx_hs_9_a_client_id_in_the_request_is_ignored() {
-    let reply = try_handshake(
-        json!({"version": "1.0", "supportedConnectionTypes": ["long-polling"], "clientId": "mine"}),
-    );
+    let reply =
+        try_handshake(json!({"version": "1.0", "supportedConnectionTypes": ["long-polling"], "clientId": "mine"}));
     assert_eq!(reply["successful"], true);
     assert_ne!(reply["clientId"], "mine");
 }

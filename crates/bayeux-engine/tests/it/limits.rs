@@ -8,24 +8,15 @@ use crate::world::{World, ticket};
 #[test]
 fn bx_hrd_5_one_that_does_not_poll_ends_alone() {
     let mut world = World::new(Config::default());
-    let (mut stalled, mut healthy, mut publisher) =
-        (world.poller(), world.pusher(), world.pusher());
+    let (mut stalled, mut healthy, mut publisher) = (world.poller(), world.pusher(), world.pusher());
     world.subscribe(&mut stalled, json!("/a"));
     world.subscribe(&mut healthy, json!("/a"));
     let mut got = 0;
     for n in 0..10_000 {
-        assert_eq!(
-            world.publish(&mut publisher, "/a", json!(n))["successful"],
-            true
-        );
+        assert_eq!(world.publish(&mut publisher, "/a", json!(n))["successful"], true);
         if n % 500 == 499 {
             let events = world.drain(&healthy);
-            assert!(
-                events
-                    .iter()
-                    .zip(got..)
-                    .all(|(event, n)| event["data"] == n)
-            );
+            assert!(events.iter().zip(got..).all(|(event, n)| event["data"] == n));
             got += events.len();
         }
     }
@@ -33,10 +24,7 @@ fn bx_hrd_5_one_that_does_not_poll_ends_alone() {
     assert_eq!(world.engine.stats().sessions_overflowed, 1);
     let reply = world.connect(&mut stalled, "late").replies.remove(0);
     assert_eq!(
-        (
-            reply["error"].as_str(),
-            reply["advice"]["reconnect"].as_str()
-        ),
+        (reply["error"].as_str(), reply["advice"]["reconnect"].as_str()),
         (Some("402::session_unknown"), Some("handshake"))
     );
 }
@@ -67,9 +55,7 @@ fn a_socket_whose_outbox_overflows_is_told() {
     for n in 0..11 {
         world.publish(&mut publisher, "/a", json!(n));
     }
-    let Take::Frame { frame, last, .. } = world.take_raw(&slow, ticket(&slow)) else {
-        panic!("it is told")
-    };
+    let Take::Frame { frame, last, .. } = world.take_raw(&slow, ticket(&slow)) else { panic!("it is told") };
     let reply = &crate::world::parse(&frame)[0];
     assert_eq!(
         (reply["id"].as_str(), reply["error"].as_str(), last),
@@ -88,12 +74,7 @@ fn a_batch_is_cut_at_its_size_and_goes_on_in_the_next() {
     for _ in 0..7 {
         world.publish(&mut peer, "/a", json!("x".repeat(1000)));
     }
-    let sizes: Vec<_> = std::iter::from_fn(|| {
-        world
-            .receive(&peer, ticket(&peer))
-            .map(|events| events.len())
-    })
-    .collect();
+    let sizes: Vec<_> = std::iter::from_fn(|| world.receive(&peer, ticket(&peer)).map(|events| events.len())).collect();
     assert_eq!(sizes, [2, 2, 2, 1]);
 }
 
@@ -106,10 +87,7 @@ fn bx_lm_1_a_full_server_refuses_handshakes() {
     let mut excess = world.http();
     let reply = world.handshake(&mut excess);
     assert_eq!(
-        (
-            reply["error"].as_str(),
-            reply["advice"]["reconnect"].as_str()
-        ),
+        (reply["error"].as_str(), reply["advice"]["reconnect"].as_str()),
         (Some("503::server_overloaded"), Some("handshake"))
     );
     assert!(reply["advice"]["interval"].as_i64() >= Some(1000));
@@ -129,13 +107,8 @@ fn a_full_inbox_refuses_the_publish_and_pauses_publishers() {
     // A pumper that does not run: inboxes fill.
     let pumper = Pumper::register(world.engine.clone());
     let waker = Waker::from(peers[0].woken.clone());
-    let replies: Vec<_> = (0..6)
-        .map(|_| world.publish(&mut peers[0], "/a", json!("x".repeat(1000))))
-        .collect();
-    let accepted: Vec<_> = replies
-        .iter()
-        .map(|reply| reply["successful"].as_bool() == Some(true))
-        .collect();
+    let replies: Vec<_> = (0..6).map(|_| world.publish(&mut peers[0], "/a", json!("x".repeat(1000)))).collect();
+    let accepted: Vec<_> = replies.iter().map(|reply| reply["successful"].as_bool() == Some(true)).collect();
     assert_eq!(accepted, [true, true, true, true, false, false]);
     assert_eq!(replies[4]["error"], "503::server_overloaded");
     assert_eq!(world.engine.stats().publishes_refused, 2);
@@ -144,10 +117,7 @@ fn a_full_inbox_refuses_the_publish_and_pauses_publishers() {
     while pumper.pump(world.now, Waker::noop()).more {}
     assert!(peers[0].wakes() > 0, "publishers go on");
     assert!(!world.engine.is_paused(&waker));
-    assert!(
-        peers.iter().all(|peer| world.drain(peer).len() == 4),
-        "what was accepted reached all shards"
-    );
+    assert!(peers.iter().all(|peer| world.drain(peer).len() == 4), "what was accepted reached all shards");
 }
 
 #[test]
@@ -165,27 +135,14 @@ fn shards_are_shared_out_among_pumpers() {
     assert!(peers[0].wakes() > 0, "the first is told that it has fewer");
     world.publish(&mut peers[1], "/a", json!(1));
     while one.pump(world.now, Waker::noop()).more {}
-    let reached = peers
-        .iter()
-        .filter(|peer| !world.drain(peer).is_empty())
-        .count();
+    let reached = peers.iter().filter(|peer| !world.drain(peer).is_empty()).count();
     assert!((1..16).contains(&reached), "only its own shards: {reached}");
     drop(one);
     while other.pump(world.now, Waker::noop()).more {}
-    assert_eq!(
-        reached
-            + peers
-                .iter()
-                .filter(|peer| !world.drain(peer).is_empty())
-                .count(),
-        16
-    );
+    assert_eq!(reached + peers.iter().filter(|peer| !world.drain(peer).is_empty()).count(), 16);
     drop(other);
     world.publish(&mut peers[1], "/a", json!(2));
-    assert!(
-        peers.iter().all(|peer| world.drain(peer).len() == 1),
-        "nobody pumps: the publisher does"
-    );
+    assert!(peers.iter().all(|peer| world.drain(peer).len() == 1), "nobody pumps: the publisher does");
 }
 
 #[test]

@@ -51,17 +51,10 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 /// The obvious matcher.
 fn matches(pattern: &str, channel: &str) -> bool {
-    let (pattern, channel): (Vec<_>, Vec<_>) =
-        (pattern.split('/').collect(), channel.split('/').collect());
+    let (pattern, channel): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), channel.split('/').collect());
     match pattern.last() {
-        Some(&"*") => {
-            channel.len() == pattern.len()
-                && channel[..channel.len() - 1] == pattern[..pattern.len() - 1]
-        }
-        Some(&"**") => {
-            channel.len() >= pattern.len()
-                && channel[..pattern.len() - 1] == pattern[..pattern.len() - 1]
-        }
+        Some(&"*") => channel.len() == pattern.len() && channel[..channel.len() - 1] == pattern[..pattern.len() - 1],
+        Some(&"**") => channel.len() >= pattern.len() && channel[..pattern.len() - 1] == pattern[..pattern.len() - 1],
         _ => pattern == channel,
     }
 }
@@ -102,35 +95,18 @@ impl Run {
             }
             Operation::Unsubscribe { peer, pattern } => {
                 let mut it = self.peer(peer);
-                let request =
-                    json!([{"channel": "/meta/unsubscribe", "subscription": PATTERNS[pattern]}]);
-                assert_eq!(
-                    self.world.send(&mut it, request).replies[0]["successful"],
-                    true
-                );
-                self.model
-                    .subscriptions
-                    .entry(peer)
-                    .or_default()
-                    .retain(|other| *other != pattern);
+                let request = json!([{"channel": "/meta/unsubscribe", "subscription": PATTERNS[pattern]}]);
+                assert_eq!(self.world.send(&mut it, request).replies[0]["successful"], true);
+                self.model.subscriptions.entry(peer).or_default().retain(|other| *other != pattern);
             }
             Operation::Publish { peer, channel } => {
                 let mut it = self.peer(peer);
                 self.published += 1;
-                let reply = self
-                    .world
-                    .publish(&mut it, CHANNELS[channel], json!(self.published));
+                let reply = self.world.publish(&mut it, CHANNELS[channel], json!(self.published));
                 assert_eq!(reply["successful"], true);
                 for (subscriber, patterns) in &self.model.subscriptions {
-                    if patterns
-                        .iter()
-                        .any(|pattern| matches(PATTERNS[*pattern], CHANNELS[channel]))
-                    {
-                        self.model
-                            .expected
-                            .entry(*subscriber)
-                            .or_default()
-                            .push(self.published);
+                    if patterns.iter().any(|pattern| matches(PATTERNS[*pattern], CHANNELS[channel])) {
+                        self.model.expected.entry(*subscriber).or_default().push(self.published);
                     }
                 }
             }
@@ -144,8 +120,7 @@ impl Run {
             }
             Operation::Disconnect { peer } => {
                 let mut it = self.peer(peer);
-                self.world
-                    .send(&mut it, json!([{"channel": "/meta/disconnect"}]));
+                self.world.send(&mut it, json!([{"channel": "/meta/disconnect"}]));
                 self.peers[peer] = None;
                 self.model.subscriptions.remove(&peer);
                 self.model.expected.remove(&peer);
@@ -161,11 +136,7 @@ impl Run {
         for ticket in &outcome.answer.lent {
             self.world.engine.confirm(self.world.now, *ticket);
         }
-        let got: Vec<_> = outcome
-            .replies
-            .iter()
-            .filter_map(|message| message["data"].as_u64())
-            .collect();
+        let got: Vec<_> = outcome.replies.iter().filter_map(|message| message["data"].as_u64()).collect();
         assert_eq!(got, self.model.expected.remove(&peer).unwrap_or_default());
     }
 }

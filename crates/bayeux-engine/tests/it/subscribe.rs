@@ -19,10 +19,7 @@ fn an_array_is_all_or_nothing() {
     let mut world = World::new(Config::default());
     let mut peer = world.poller();
     for (subscription, error) in [
-        (
-            json!(["/a", "/meta/connect"]),
-            "403:/meta/connect:subscribe_denied",
-        ),
+        (json!(["/a", "/meta/connect"]), "403:/meta/connect:subscribe_denied"),
         (json!(["/a", "/b//c"]), "403:/b//c:subscription_invalid"),
         (json!(["/a", "/*/b"]), "403:/*/b:subscription_invalid"),
         (json!(["/a", 5]), "403:subscription:subscription_invalid"),
@@ -31,34 +28,18 @@ fn an_array_is_all_or_nothing() {
         (Value::Null, "403::subscription_missing"),
     ] {
         let reply = world.subscribe(&mut peer, subscription);
-        assert_eq!(
-            (reply["successful"].as_bool(), reply["error"].as_str()),
-            (Some(false), Some(error))
-        );
+        assert_eq!((reply["successful"].as_bool(), reply["error"].as_str()), (Some(false), Some(error)));
         assert_eq!(world.engine.patterns(), 0, "nothing was subscribed");
     }
     let many: Vec<_> = (0..129).map(|n| format!("/a/{n}")).collect();
-    assert_eq!(
-        world.subscribe(&mut peer, json!(many))["error"],
-        "403:128:too_many_subscriptions"
-    );
+    assert_eq!(world.subscribe(&mut peer, json!(many))["error"], "403:128:too_many_subscriptions");
     assert_eq!(world.engine.patterns(), 0);
-    assert_eq!(
-        world.subscribe(&mut peer, json!(many[1..]))["successful"],
-        true
-    );
-    assert_eq!(
-        world.subscribe(&mut peer, json!(many[1..]))["successful"],
-        true,
-        "again is no more"
-    );
+    assert_eq!(world.subscribe(&mut peer, json!(many[1..]))["successful"], true);
+    assert_eq!(world.subscribe(&mut peer, json!(many[1..]))["successful"], true, "again is no more");
     assert_eq!(world.subscribe(&mut peer, json!("/b"))["successful"], false);
     let mut other = world.poller();
     let patterns: Vec<_> = (0..17).map(|n| format!("/a/{n}/*")).collect();
-    assert_eq!(
-        world.subscribe(&mut other, json!(patterns))["error"],
-        "403:16:too_many_subscriptions"
-    );
+    assert_eq!(world.subscribe(&mut other, json!(patterns))["error"], "403:16:too_many_subscriptions");
     assert_eq!(world.engine.stats().subscriptions_refused, 3);
 }
 
@@ -70,18 +51,11 @@ fn bx_ch_3_bx_ch_4_wildcards_match_and_overlap_gives_one_copy() {
     world.subscribe(&mut all, json!("/a/**"));
     world.subscribe(&mut both, json!(["/a/b", "/a/*", "/a/**", "/**", "/a/b"]));
     for channel in ["/a", "/a/b", "/a/b/c", "/service/a", "/service/a/b"] {
-        assert_eq!(
-            world.publish(&mut one, channel, json!(channel))["successful"],
-            true
-        );
+        assert_eq!(world.publish(&mut one, channel, json!(channel))["successful"], true);
     }
     assert_eq!(channels(&world.drain(&one)), ["/a/b"]);
     assert_eq!(channels(&world.drain(&all)), ["/a/b", "/a/b/c"]);
-    assert_eq!(
-        channels(&world.drain(&both)),
-        ["/a", "/a/b", "/a/b/c"],
-        "one copy each, no service channel"
-    );
+    assert_eq!(channels(&world.drain(&both)), ["/a", "/a/b", "/a/b/c"], "one copy each, no service channel");
 }
 
 #[test]
@@ -90,37 +64,22 @@ fn bx_us_3_nothing_after_unsubscribe() {
     let mut peer = world.pusher();
     world.subscribe(&mut peer, json!(["/a", "/a/*"]));
     let reply = world
-        .send(
-            &mut peer,
-            json!([{"channel": "/meta/unsubscribe", "subscription": ["/a"], "id": 1}]),
-        )
+        .send(&mut peer, json!([{"channel": "/meta/unsubscribe", "subscription": ["/a"], "id": 1}]))
         .replies
         .remove(0);
-    assert_eq!(
-        (reply["successful"].as_bool(), &reply["subscription"]),
-        (Some(true), &json!(["/a"]))
-    );
+    assert_eq!((reply["successful"].as_bool(), &reply["subscription"]), (Some(true), &json!(["/a"])));
     world.publish(&mut peer, "/a", json!(1));
     world.publish(&mut peer, "/a/b", json!(2));
     assert_eq!(channels(&world.drain(&peer)), ["/a/b"]);
     for subscription in ["/a", "/never"] {
         let reply = world
-            .send(
-                &mut peer,
-                json!([{"channel": "/meta/unsubscribe", "subscription": subscription}]),
-            )
+            .send(&mut peer, json!([{"channel": "/meta/unsubscribe", "subscription": subscription}]))
             .replies
             .remove(0);
-        assert_eq!(
-            reply["successful"], true,
-            "what is not there is ended already"
-        );
+        assert_eq!(reply["successful"], true, "what is not there is ended already");
     }
     let reply = world
-        .send(
-            &mut peer,
-            json!([{"channel": "/meta/unsubscribe", "subscription": "/meta/connect"}]),
-        )
+        .send(&mut peer, json!([{"channel": "/meta/unsubscribe", "subscription": "/meta/connect"}]))
         .replies
         .remove(0);
     assert_eq!(reply["error"], "403:/meta/connect:unsubscribe_denied");
@@ -130,10 +89,7 @@ fn bx_us_3_nothing_after_unsubscribe() {
 fn bx_ch_10_service_subscriptions_are_accepted_and_not_recorded() {
     let mut world = World::new(Config::default());
     let mut peer = world.pusher();
-    assert_eq!(
-        world.subscribe(&mut peer, json!("/service/x"))["successful"],
-        true
-    );
+    assert_eq!(world.subscribe(&mut peer, json!("/service/x"))["successful"], true);
     assert_eq!(world.engine.patterns(), 0);
 }
 
@@ -144,10 +100,7 @@ fn a_publish_answered_before_the_subscribe_was_sent_does_not_reach_it() {
     world.subscribe(&mut early, json!("/a"));
     // A pumper that has not run yet: the publish still waits in the inbox when the subscription is born.
     let _pumper = Pumper::register(world.engine.clone());
-    assert_eq!(
-        world.publish(&mut early, "/a", json!("before"))["successful"],
-        true
-    );
+    assert_eq!(world.publish(&mut early, "/a", json!("before"))["successful"], true);
     world.subscribe(&mut late, json!("/a"));
     world.publish(&mut early, "/a", json!("after"));
     assert!(world.drain(&early).is_empty());
@@ -161,9 +114,6 @@ fn a_publish_answered_before_the_subscribe_was_sent_does_not_reach_it() {
 fn subscribe_and_publish_in_one_batch_reaches_the_subscriber() {
     let mut world = World::new(Config::default());
     let mut peer = world.pusher();
-    world.send(
-        &mut peer,
-        json!([{"channel": "/meta/subscribe", "subscription": "/a"}, {"channel": "/a", "data": 1}]),
-    );
+    world.send(&mut peer, json!([{"channel": "/meta/subscribe", "subscription": "/a"}, {"channel": "/a", "data": 1}]));
     assert_eq!(channels(&world.drain(&peer)), ["/a"]);
 }

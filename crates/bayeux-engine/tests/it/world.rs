@@ -11,7 +11,7 @@ use std::{
 };
 
 use bayeux_engine::{
-    Answer, BrowserId, Call, Carrier, Config, ConnectionId, Engine, Origin, Take, Ticket, Time,
+    Answer, BrowserId, Call, Carrier, Config, ConnectionId, Engine, HEADROOM, Origin, Take, Ticket, Time,
 };
 use bayeux_protocol::{DecodeLimits, decode_batch};
 use serde_json::{Value, json};
@@ -51,11 +51,7 @@ impl World {
     }
 
     pub(crate) fn with_shards(config: Config, shards: usize) -> Self {
-        Self {
-            engine: Arc::new(Engine::new(config, shards, [7; 32])),
-            now: Time::from_millis(1_000_000),
-            next: 1,
-        }
+        Self { engine: Arc::new(Engine::new(config, shards, [7; 32])), now: Time::from_millis(1_000_000), next: 1 }
     }
 
     /// A peer over HTTP with a cookie of its own.
@@ -65,10 +61,7 @@ impl World {
 
     /// A peer over a WebSocket with a cookie of its own.
     pub(crate) fn socket(&mut self) -> Peer {
-        self.peer(Carrier::Socket {
-            ticket: None,
-            may_adopt: None,
-        })
+        self.peer(Carrier::Socket { ticket: None, may_adopt: None })
     }
 
     fn peer(&mut self, carrier: Carrier) -> Peer {
@@ -82,11 +75,7 @@ impl World {
             browser: Some(BrowserId(browser)),
             shard: None,
         };
-        Peer {
-            origin,
-            id: String::new(),
-            woken: Arc::default(),
-        }
+        Peer { origin, id: String::new(), woken: Arc::default() }
     }
 
     /// Sends a batch as it would arrive; every message gets the peer's clientId unless it has one.
@@ -102,15 +91,9 @@ impl World {
             self.next += 1;
             peer.origin.connection = ConnectionId(self.next);
         }
-        let batch = decode_batch(batch.to_string().as_bytes(), &DecodeLimits::default())
-            .expect("the batch is well-formed");
-        let answer = self.engine.handle(
-            self.now,
-            Call {
-                origin: peer.origin.clone(),
-                batch,
-            },
-        );
+        let batch =
+            decode_batch(batch.to_string().as_bytes(), &DecodeLimits::default()).expect("the batch is well-formed");
+        let answer = self.engine.handle(self.now, Call { origin: peer.origin.clone(), batch });
         if let Carrier::Socket { ticket, may_adopt } = &mut peer.origin.carrier {
             if answer.adopted {
                 *may_adopt = None;
@@ -157,25 +140,17 @@ impl World {
 
     /// Holds a connect over HTTP.
     pub(crate) fn hold(&mut self, peer: &mut Peer, id: &str) -> Ticket {
-        self.connect(peer, id)
-            .answer
-            .held
-            .expect("nothing waits, so it is held")
+        self.connect(peer, id).answer.held.expect("nothing waits, so it is held")
     }
 
     pub(crate) fn subscribe(&mut self, peer: &mut Peer, subscription: Value) -> Value {
-        self.send(
-            peer,
-            json!([{"channel": "/meta/subscribe", "subscription": subscription, "id": "s"}]),
-        )
-        .replies
-        .remove(0)
+        self.send(peer, json!([{"channel": "/meta/subscribe", "subscription": subscription, "id": "s"}]))
+            .replies
+            .remove(0)
     }
 
     pub(crate) fn publish(&mut self, peer: &mut Peer, channel: &str, data: Value) -> Value {
-        self.send(peer, json!([{"channel": channel, "data": data, "id": "p"}]))
-            .replies
-            .remove(0)
+        self.send(peer, json!([{"channel": channel, "data": data, "id": "p"}])).replies.remove(0)
     }
 
     /// What the link has to say now: its messages, and whether events were lent.
@@ -188,8 +163,7 @@ impl World {
     }
 
     pub(crate) fn take_raw(&mut self, peer: &Peer, ticket: Ticket) -> Take {
-        self.engine
-            .take(self.now, ticket, &Waker::from(peer.woken.clone()))
+        self.engine.take(self.now, ticket, false, &Waker::from(peer.woken.clone()))
     }
 
     /// Takes and confirms.
@@ -246,16 +220,9 @@ pub(crate) fn connect(id: &str) -> Value {
 }
 
 pub(crate) fn parse(frame: &[u8]) -> Vec<Value> {
-    serde_json::from_slice(frame).expect("a frame is a JSON array")
+    serde_json::from_slice(&frame[HEADROOM..]).expect("a frame is a JSON array")
 }
 
 pub(crate) fn channels(messages: &[Value]) -> Vec<&str> {
-    messages
-        .iter()
-        .map(|message| {
-            message["channel"]
-                .as_str()
-                .expect("every message has a channel")
-        })
-        .collect()
+    messages.iter().map(|message| message["channel"].as_str().expect("every message has a channel")).collect()
 }

@@ -6,8 +6,7 @@ use bytes::Bytes;
 
 use super::scan::{Next, Scanner};
 use crate::{
-    Advice, ConnectionType, DecodeError, DecodeLimits, FieldFault, Json, Message, MessageId,
-    Reconnect, Subscription,
+    Advice, ConnectionType, DecodeError, DecodeLimits, FieldFault, Json, Message, MessageId, Reconnect, Subscription,
     limits::{MAX_ADVICE_SECTIONS, MAX_FIELDS, MAX_ID_BYTES},
 };
 
@@ -21,9 +20,7 @@ use crate::{
 /// The text is no batch, or over a limit: nothing of it may take effect (BX-HRD-1).
 pub fn decode_batch(text: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, DecodeError> {
     if text.len() > limits.max_bytes {
-        return Err(DecodeError::TooLarge {
-            limit: limits.max_bytes,
-        });
+        return Err(DecodeError::TooLarge { limit: limits.max_bytes });
     }
     // The array around the messages is not counted as depth.
     let mut scanner = Scanner::new(text, limits.max_depth + 1)?;
@@ -33,9 +30,7 @@ pub fn decode_batch(text: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, 
             scanner.enter()?;
             while scanner.more(b']', drafts.is_empty())? {
                 if drafts.len() == limits.max_messages {
-                    return Err(DecodeError::TooManyMessages {
-                        limit: limits.max_messages,
-                    });
+                    return Err(DecodeError::TooManyMessages { limit: limits.max_messages });
                 }
                 drafts.push(Draft::read(&mut scanner)?);
             }
@@ -50,10 +45,7 @@ pub fn decode_batch(text: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, 
     }
     scanner.end()?;
     let copied = Bytes::from(scanner.into_copied());
-    Ok(drafts
-        .into_iter()
-        .map(|draft| draft.finish(&copied))
-        .collect())
+    Ok(drafts.into_iter().map(|draft| draft.finish(&copied)).collect())
 }
 
 /// A message whose raw values are still places in the buffer of the batch.
@@ -130,10 +122,7 @@ impl Draft {
             let at = scanner.at();
             fields += 1;
             if fields > MAX_FIELDS {
-                return Err(DecodeError::TooManyFields {
-                    limit: MAX_FIELDS,
-                    at,
-                });
+                return Err(DecodeError::TooManyFields { limit: MAX_FIELDS, at });
             }
             let name = scanner.key()?.decode();
             let field = Field::of(&name);
@@ -142,12 +131,7 @@ impl Draft {
                 None => unknown.contains(&name),
             };
             if duplicate {
-                let field = name
-                    .chars()
-                    .take(64)
-                    .flat_map(char::escape_default)
-                    .collect::<String>()
-                    .into();
+                let field = name.chars().take(64).flat_map(char::escape_default).collect::<String>().into();
                 return Err(DecodeError::DuplicateField { at, field });
             }
             match field {
@@ -173,38 +157,21 @@ impl Draft {
             Field::Channel => store(&mut message.channel, text(scanner, "channel")?),
             Field::ClientId => store(&mut message.client_id, text(scanner, "clientId")?),
             Field::Version => store(&mut message.version, text(scanner, "version")?),
-            Field::MinimumVersion => store(
-                &mut message.minimum_version,
-                text(scanner, "minimumVersion")?,
-            ),
+            Field::MinimumVersion => store(&mut message.minimum_version, text(scanner, "minimumVersion")?),
             Field::Error => store(&mut message.error, text(scanner, "error")?),
             Field::Timestamp => store(&mut message.timestamp, text(scanner, "timestamp")?),
             Field::Id => store(&mut message.id, id(scanner)?),
             Field::Successful => store(&mut message.successful, flag(scanner, "successful")?),
-            Field::AuthSuccessful => store(
-                &mut message.auth_successful,
-                flag(scanner, "authSuccessful")?,
-            ),
+            Field::AuthSuccessful => store(&mut message.auth_successful, flag(scanner, "authSuccessful")?),
             Field::Subscription => store(&mut message.subscription, subscription(scanner)?),
             Field::Advice => store(&mut message.advice, advice(scanner, true)?),
             Field::ConnectionType => {
                 let name = text(scanner, "connectionType")?;
-                store(
-                    &mut message.connection_type,
-                    name.map(|name| ConnectionType::from(&*name)),
-                )
+                store(&mut message.connection_type, name.map(|name| ConnectionType::from(&*name)))
             }
             Field::SupportedConnectionTypes => {
-                let names = texts(
-                    scanner,
-                    fault("supportedConnectionTypes", "an array of strings"),
-                )?;
-                let types = names.map(|names| {
-                    names
-                        .iter()
-                        .map(|name| ConnectionType::from(&**name))
-                        .collect()
-                });
+                let names = texts(scanner, fault("supportedConnectionTypes", "an array of strings"))?;
+                let types = names.map(|names| names.iter().map(|name| ConnectionType::from(&**name)).collect());
                 store(&mut message.supported_connection_types, types)
             }
             Field::Ext if scanner.next_kind()? != Next::Object => {
@@ -228,11 +195,7 @@ impl Draft {
 
     fn finish(self, copied: &Bytes) -> Message {
         let json = |place: Range<usize>| Json::checked(copied.slice(place));
-        Message {
-            ext: self.ext.map(json),
-            data: self.data.map(json),
-            ..self.message
-        }
+        Message { ext: self.ext.map(json), data: self.data.map(json), ..self.message }
     }
 }
 
@@ -276,11 +239,7 @@ fn id(scanner: &mut Scanner<'_>) -> Read<MessageId> {
         }
     };
     let (MessageId::Text(text) | MessageId::Number(text)) = &id;
-    Ok(if text.len() > MAX_ID_BYTES {
-        Err(fault("id", "at most 255 bytes"))
-    } else {
-        Ok(id)
-    })
+    Ok(if text.len() > MAX_ID_BYTES { Err(fault("id", "at most 255 bytes")) } else { Ok(id) })
 }
 
 fn subscription(scanner: &mut Scanner<'_>) -> Read<Subscription> {
@@ -330,24 +289,17 @@ fn advice(scanner: &mut Scanner<'_>, sections: bool) -> Read<Advice> {
             }
             ("interval", Next::Number) => advice_read.interval = Some(millis(scanner.number()?)),
             ("timeout", Next::Number) => advice_read.timeout = Some(millis(scanner.number()?)),
-            ("maxInterval", Next::Number) => {
-                advice_read.max_interval = Some(millis(scanner.number()?))
-            }
+            ("maxInterval", Next::Number) => advice_read.max_interval = Some(millis(scanner.number()?)),
             ("multiple-clients", Next::Bool) => advice_read.multiple_clients = scanner.word()?,
             ("hosts", Next::Array) => match texts(scanner, FAULT)? {
                 Ok(hosts) => advice_read.hosts = Some(hosts),
                 Err(_) => wrong = true,
             },
-            (
-                "reconnect" | "interval" | "timeout" | "maxInterval" | "multiple-clients" | "hosts",
-                _,
-            ) => {
+            ("reconnect" | "interval" | "timeout" | "maxInterval" | "multiple-clients" | "hosts", _) => {
                 scanner.skip()?;
                 wrong = true;
             }
-            (name, Next::Object)
-                if sections && advice_read.transports.len() < MAX_ADVICE_SECTIONS =>
-            {
+            (name, Next::Object) if sections && advice_read.transports.len() < MAX_ADVICE_SECTIONS => {
                 let name = ConnectionType::from(name);
                 match advice(scanner, false)? {
                     Ok(section) => advice_read.transports.push((name, section)),
@@ -362,7 +314,5 @@ fn advice(scanner: &mut Scanner<'_>, sections: bool) -> Read<Advice> {
 
 /// A number of milliseconds: its fraction is dropped, what is out of range saturates.
 fn millis(number: &str) -> i64 {
-    number
-        .parse::<i64>()
-        .unwrap_or_else(|_| number.parse::<f64>().unwrap_or(0.0) as i64)
+    number.parse::<i64>().unwrap_or_else(|_| number.parse::<f64>().unwrap_or(0.0) as i64)
 }

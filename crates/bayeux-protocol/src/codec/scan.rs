@@ -37,18 +37,9 @@ pub(crate) enum Next {
 impl<'a> Scanner<'a> {
     /// Checks that `text` is UTF-8, all of it, once.
     pub(crate) fn new(text: &'a [u8], max_depth: usize) -> Result<Self, DecodeError> {
-        let text = std::str::from_utf8(text).map_err(|error| DecodeError::InvalidUtf8 {
-            at: error.valid_up_to(),
-        })?;
+        let text = std::str::from_utf8(text).map_err(|error| DecodeError::InvalidUtf8 { at: error.valid_up_to() })?;
         let max_depth = max_depth.min(DEPTH_CEILING);
-        Ok(Self {
-            text,
-            at: 0,
-            depth: 0,
-            max_depth,
-            copied: Vec::new(),
-            copying: false,
-        })
+        Ok(Self { text, at: 0, depth: 0, max_depth, copied: Vec::new(), copying: false })
     }
 
     pub(crate) const fn at(&self) -> usize {
@@ -93,10 +84,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn enter(&mut self) -> Result<(), DecodeError> {
         self.depth += 1;
         if self.depth > self.max_depth {
-            return Err(DecodeError::TooDeep {
-                limit: self.max_depth,
-                at: self.at,
-            });
+            return Err(DecodeError::TooDeep { limit: self.max_depth, at: self.at });
         }
         self.token(1);
         Ok(())
@@ -118,11 +106,7 @@ impl<'a> Scanner<'a> {
                 }
             }
             _ if first => Ok(true),
-            _ => Err(self.expected(if close == b']' {
-                "`,` or `]`"
-            } else {
-                "`,` or `}`"
-            })),
+            _ => Err(self.expected(if close == b']' { "`,` or `]`" } else { "`,` or `}`" })),
         }
     }
 
@@ -199,12 +183,7 @@ impl<'a> Scanner<'a> {
         if bytes.get(end) == Some(&b'-') {
             end += 1;
         }
-        let digits = |from: usize| {
-            bytes[from..]
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count()
-        };
+        let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let whole = digits(end);
         let leading_zero = whole > 1 && bytes[end] == b'0';
         end += whole;
@@ -222,10 +201,7 @@ impl<'a> Scanner<'a> {
             complete = exponent > 0;
         }
         if !complete {
-            return Err(DecodeError::Syntax {
-                at: start,
-                expected: "a number",
-            });
+            return Err(DecodeError::Syntax { at: start, expected: "a number" });
         }
         let number = &self.text[start..end];
         // 300 digits without an exponent are below the largest double; only others have to be computed.
@@ -263,18 +239,14 @@ impl<'a> Scanner<'a> {
         if self.at >= self.text.len() {
             DecodeError::UnexpectedEnd { at: self.at }
         } else {
-            DecodeError::Syntax {
-                at: self.at,
-                expected,
-            }
+            DecodeError::Syntax { at: self.at, expected }
         }
     }
 
     /// Goes past `length` bytes, which are copied if values are.
     fn token(&mut self, length: usize) {
         if self.copying {
-            self.copied
-                .extend_from_slice(&self.text.as_bytes()[self.at..self.at + length]);
+            self.copied.extend_from_slice(&self.text.as_bytes()[self.at..self.at + length]);
         }
         self.at += length;
     }
@@ -317,15 +289,9 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, DecodeError> {
             }
             Some(0xdc00..=0xdfff) => Err(DecodeError::LoneSurrogate { at }),
             Some(_) => Ok(6),
-            None => Err(DecodeError::Syntax {
-                at,
-                expected: "four hexadecimal digits",
-            }),
+            None => Err(DecodeError::Syntax { at, expected: "four hexadecimal digits" }),
         },
-        Some(_) => Err(DecodeError::Syntax {
-            at,
-            expected: "an escape",
-        }),
+        Some(_) => Err(DecodeError::Syntax { at, expected: "an escape" }),
         None => Err(DecodeError::UnexpectedEnd { at }),
     }
 }
@@ -343,15 +309,9 @@ fn unescape(bytes: &[u8]) -> (char, usize) {
             match (high, hex(bytes, 8)) {
                 (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) => {
                     let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-                    (
-                        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
-                        12,
-                    )
+                    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
                 }
-                _ => (
-                    char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER),
-                    6,
-                ),
+                _ => (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6),
             }
         }
         Some(other) => (char::from(*other), 2),
@@ -362,7 +322,5 @@ fn unescape(bytes: &[u8]) -> (char, usize) {
 /// Four hexadecimal digits.
 fn hex(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = bytes.get(at..at + 4)?;
-    digits.iter().try_fold(0, |sum, digit| {
-        Some(sum * 16 + char::from(*digit).to_digit(16)?)
-    })
+    digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
 }

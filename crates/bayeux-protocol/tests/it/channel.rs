@@ -1,6 +1,6 @@
 use bayeux_protocol::{
-    ChannelError, ChannelKind, ChannelName, ChannelPattern, ChannelRules, Grammar, MatchKeys,
-    MetaChannel, Version, Wildcard,
+    ChannelError, ChannelKind, ChannelName, ChannelPattern, ChannelRules, Grammar, MatchKeys, MetaChannel, Version,
+    Wildcard,
 };
 use proptest::prelude::*;
 
@@ -13,38 +13,15 @@ fn pattern(text: &str) -> Result<ChannelPattern, ChannelError> {
 }
 
 fn strict() -> ChannelRules {
-    ChannelRules {
-        grammar: Grammar::Strict,
-        ..ChannelRules::default()
-    }
+    ChannelRules { grammar: Grammar::Strict, ..ChannelRules::default() }
 }
 
 #[test]
 fn bx_ch_1_names_under_the_lenient_grammar() {
-    for text in [
-        "/a",
-        "/a/b",
-        "/a b/c",
-        "/a*",
-        "/*a",
-        "/***",
-        "/a.b",
-        "/{x}",
-        "/a+b#c",
-        "/-_!~()$@",
-        "/A9",
-    ] {
-        assert_eq!(
-            name(text).as_ref().map(ChannelName::as_str),
-            Ok(text),
-            "{text}"
-        );
+    for text in ["/a", "/a/b", "/a b/c", "/a*", "/*a", "/***", "/a.b", "/{x}", "/a+b#c", "/-_!~()$@", "/A9"] {
+        assert_eq!(name(text).as_ref().map(ChannelName::as_str), Ok(text), "{text}");
     }
-    assert_eq!(
-        name("/a/b/").as_ref().map(ChannelName::as_str),
-        Ok("/a/b"),
-        "one trailing slash is dropped"
-    );
+    assert_eq!(name("/a/b/").as_ref().map(ChannelName::as_str), Ok("/a/b"), "one trailing slash is dropped");
     for (text, error) in [
         ("", ChannelError::Empty),
         ("a", ChannelError::NoLeadingSlash),
@@ -66,10 +43,7 @@ fn bx_ch_1_names_under_the_lenient_grammar() {
     assert_eq!(name(&long), Err(ChannelError::TooLong { limit: 255 }));
     assert!(name(&long[..255]).is_ok());
     assert!(name(&"/a".repeat(16)).is_ok());
-    assert_eq!(
-        name(&"/a".repeat(17)),
-        Err(ChannelError::TooManySegments { limit: 16 })
-    );
+    assert_eq!(name(&"/a".repeat(17)), Err(ChannelError::TooManySegments { limit: 16 }));
 }
 
 #[test]
@@ -97,11 +71,7 @@ fn bx_ch_2_a_wildcard_is_the_last_whole_segment() {
         ("/**", Wildcard::Many),
         ("/a*", Wildcard::None),
     ] {
-        assert_eq!(
-            pattern(text).map(|pattern| pattern.wildcard()),
-            Ok(wildcard),
-            "{text}"
-        );
+        assert_eq!(pattern(text).map(|pattern| pattern.wildcard()), Ok(wildcard), "{text}");
     }
     for text in ["/*/a", "/**/a", "/a/*/b", "/a/**/*", "/*/*"] {
         assert_eq!(pattern(text), Err(ChannelError::WildcardNotLast), "{text}");
@@ -121,25 +91,12 @@ fn bx_ch_5_the_kind_is_that_of_the_canonical_text() {
         let text = meta.as_str().expect("known");
         assert_eq!(kind(text), Ok(ChannelKind::Meta(meta)));
         assert_eq!(kind(&format!("{text}/")), Ok(ChannelKind::Meta(meta)));
-        assert_eq!(
-            kind(&format!("{text}/x")),
-            Ok(ChannelKind::Meta(MetaChannel::Unknown))
-        );
-        assert_eq!(
-            kind(&format!("{text} ")),
-            Ok(ChannelKind::Meta(MetaChannel::Unknown))
-        );
+        assert_eq!(kind(&format!("{text}/x")), Ok(ChannelKind::Meta(MetaChannel::Unknown)));
+        assert_eq!(kind(&format!("{text} ")), Ok(ChannelKind::Meta(MetaChannel::Unknown)));
         assert_eq!(kind(&text.to_uppercase()), Ok(ChannelKind::Broadcast));
     }
     assert_eq!(kind("/service/x"), Ok(ChannelKind::Service));
-    for text in [
-        "/meta",
-        "/meta/",
-        "/service",
-        "/metax",
-        "/services/x",
-        "/x/meta/connect",
-    ] {
+    for text in ["/meta", "/meta/", "/service", "/metax", "/services/x", "/x/meta/connect"] {
         assert_eq!(kind(text), Ok(ChannelKind::Broadcast), "{text}");
     }
     let all = pattern("/**").expect("a pattern");
@@ -150,40 +107,18 @@ fn bx_ch_5_the_kind_is_that_of_the_canonical_text() {
 
 #[test]
 fn bx_ver_1_bx_ver_2_versions_compare_by_element() {
-    let order = [
-        "0.9", "1.0", "1.0.1", "1.1", "1.2", "1.10", "1.10a", "2", "10.0",
-    ];
-    let versions: Vec<_> = order
-        .iter()
-        .map(|text| Version::parse(text).expect(text))
-        .collect();
+    let order = ["0.9", "1.0", "1.0.1", "1.1", "1.2", "1.10", "1.10a", "2", "10.0"];
+    let versions: Vec<_> = order.iter().map(|text| Version::parse(text).expect(text)).collect();
     assert!(versions.is_sorted() && versions.windows(2).all(|pair| pair[0] < pair[1]));
-    assert_eq!(
-        Version::parse("1").map(|it| it.cmp(&versions[1])),
-        Some(std::cmp::Ordering::Equal)
-    );
-    for text in [
-        "",
-        "a",
-        "1.",
-        ".1",
-        "1..0",
-        "1.-",
-        "v1",
-        "1.0 ",
-        "1,0",
-        &"1".repeat(33),
-    ] {
+    assert_eq!(Version::parse("1").map(|it| it.cmp(&versions[1])), Some(std::cmp::Ordering::Equal));
+    for text in ["", "a", "1.", ".1", "1..0", "1.-", "v1", "1.0 ", "1,0", &"1".repeat(33)] {
         assert_eq!(Version::parse(text), None, "{text}");
     }
 }
 
 /// The obvious matcher.
 fn naive(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<_>, Vec<_>) = (
-        pattern.split('/').skip(1).collect(),
-        name.split('/').skip(1).collect(),
-    );
+    let (pattern, name): (Vec<_>, Vec<_>) = (pattern.split('/').skip(1).collect(), name.split('/').skip(1).collect());
     match pattern.split_last() {
         Some((&"*", stem)) => name.len() == pattern.len() && name.starts_with(stem),
         Some((&"**", stem)) => name.len() > stem.len() && name.starts_with(stem),
@@ -197,11 +132,8 @@ fn segments() -> impl Strategy<Value = String> {
 }
 
 fn any_pattern() -> impl Strategy<Value = String> {
-    (
-        prop::option::of(segments()),
-        prop::sample::select(vec!["", "/*", "/**"]),
-    )
-        .prop_map(|(stem, wildcard)| match stem {
+    (prop::option::of(segments()), prop::sample::select(vec!["", "/*", "/**"])).prop_map(
+        |(stem, wildcard)| match stem {
             Some(stem) => format!("{stem}{wildcard}"),
             None => {
                 if wildcard.is_empty() {
@@ -210,7 +142,8 @@ fn any_pattern() -> impl Strategy<Value = String> {
                     wildcard.to_owned()
                 }
             }
-        })
+        },
+    )
 }
 
 proptest! {

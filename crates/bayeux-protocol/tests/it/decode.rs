@@ -20,14 +20,8 @@ fn error(text: impl AsRef<[u8]>) -> DecodeError {
 fn bx_msg_3_bx_msg_4_arrays_and_bare_objects_are_batches() {
     assert_eq!(decode("[]"), Ok(vec![]));
     assert_eq!(decode(" [ ] \n"), Ok(vec![]));
-    assert_eq!(
-        one(r#"{"channel":"/a"}"#),
-        one(r#" [ {"channel" : "/a" } ] "#)
-    );
-    assert_eq!(
-        decode(r#"[{"channel":"/a"},{"channel":"/b"}]"#).map(|batch| batch.len()),
-        Ok(2)
-    );
+    assert_eq!(one(r#"{"channel":"/a"}"#), one(r#" [ {"channel" : "/a" } ] "#));
+    assert_eq!(decode(r#"[{"channel":"/a"},{"channel":"/b"}]"#).map(|batch| batch.len()), Ok(2));
 }
 
 #[test]
@@ -43,83 +37,17 @@ fn bx_hrd_1_what_is_no_batch_is_refused_with_its_place() {
         ("[{}", DecodeError::UnexpectedEnd { at: 3 }),
         ("[{}]]", DecodeError::Trailing { at: 4 }),
         ("{} {}", DecodeError::Trailing { at: 3 }),
-        (
-            "[{},]",
-            DecodeError::Syntax {
-                at: 4,
-                expected: "another element",
-            },
-        ),
-        (
-            "[{}{}]",
-            DecodeError::Syntax {
-                at: 3,
-                expected: "`,` or `]`",
-            },
-        ),
-        (
-            "{\"a\":1,}",
-            DecodeError::Syntax {
-                at: 7,
-                expected: "another element",
-            },
-        ),
-        (
-            "{a:1}",
-            DecodeError::Syntax {
-                at: 1,
-                expected: "a field name in quotes",
-            },
-        ),
-        (
-            "{\"a\" 1}",
-            DecodeError::Syntax {
-                at: 5,
-                expected: "`:`",
-            },
-        ),
-        (
-            "{\"a\":nul}",
-            DecodeError::Syntax {
-                at: 5,
-                expected: "true, false or null",
-            },
-        ),
-        (
-            "{\"a\":01}",
-            DecodeError::Syntax {
-                at: 5,
-                expected: "a number",
-            },
-        ),
-        (
-            "{\"a\":1.}",
-            DecodeError::Syntax {
-                at: 5,
-                expected: "a number",
-            },
-        ),
-        (
-            "{\"a\":-}",
-            DecodeError::Syntax {
-                at: 5,
-                expected: "a number",
-            },
-        ),
-        (
-            "{\"a\":\"\\x\"}",
-            DecodeError::Syntax {
-                at: 6,
-                expected: "an escape",
-            },
-        ),
-        (
-            "{\"a\":\"\\u12g4\"}",
-            DecodeError::Syntax {
-                at: 6,
-                expected: "four hexadecimal digits",
-            },
-        ),
+        ("[{},]", DecodeError::Syntax { at: 4, expected: "another element" }),
+        ("[{}{}]", DecodeError::Syntax { at: 3, expected: "`,` or `]`" }),
+        ("{\"a\":1,}", DecodeError::Syntax { at: 7, expected: "another element" }),
+        ("{a:1}", DecodeError::Syntax { at: 1, expected: "a field name in quotes" }),
+        ("{\"a\" 1}", DecodeError::Syntax { at: 5, expected: "`:`" }),
+        ("{\"a\":nul}", DecodeError::Syntax { at: 5, expected: "true, false or null" }),
+        ("{\"a\":01}", DecodeError::Syntax { at: 5, expected: "a number" }),
+        ("{\"a\":1.}", DecodeError::Syntax { at: 5, expected: "a number" }),
+        ("{\"a\":-}", DecodeError::Syntax { at: 5, expected: "a number" }),
+        ("{\"a\":\"\\x\"}", DecodeError::Syntax { at: 6, expected: "an escape" }),
+        ("{\"a\":\"\\u12g4\"}", DecodeError::Syntax { at: 6, expected: "four hexadecimal digits" }),
     ] {
         assert_eq!(error(text), expected, "{text}");
     }
@@ -129,126 +57,56 @@ fn bx_hrd_1_what_is_no_batch_is_refused_with_its_place() {
 fn bx_hrd_4_what_some_peer_could_not_read_is_refused_everywhere() {
     for field in ["data", "ext", "unknown"] {
         let wrap = |value: &str| format!(r#"{{"channel":"/a","{field}":{{"x":{value}}}}}"#);
-        for surrogate in [
-            r#""\ud800""#,
-            r#""\udc00""#,
-            r#""\ud800\u0041""#,
-            r#""\ud800x""#,
-            r#""\ud83d\ud83d""#,
-        ] {
-            assert!(
-                matches!(error(wrap(surrogate)), DecodeError::LoneSurrogate { .. }),
-                "{surrogate}"
-            );
+        for surrogate in [r#""\ud800""#, r#""\udc00""#, r#""\ud800\u0041""#, r#""\ud800x""#, r#""\ud83d\ud83d""#] {
+            assert!(matches!(error(wrap(surrogate)), DecodeError::LoneSurrogate { .. }), "{surrogate}");
         }
         assert!(decode(wrap(r#""\ud83d\ude00""#)).is_ok());
         for number in ["1e999", "-1e999", "1e309", &"9".repeat(400)] {
-            assert!(
-                matches!(error(wrap(number)), DecodeError::NumberOutOfRange { .. }),
-                "{number}"
-            );
+            assert!(matches!(error(wrap(number)), DecodeError::NumberOutOfRange { .. }), "{number}");
         }
         assert!(decode(wrap("[1e308, 1e-999, 12345678901234567890]")).is_ok());
         for control in ["\"\n\"", "\"\u{1f}\"", "\"\0\""] {
-            assert!(
-                matches!(error(wrap(control)), DecodeError::ControlByte { .. }),
-                "{control:?}"
-            );
+            assert!(matches!(error(wrap(control)), DecodeError::ControlByte { .. }), "{control:?}");
         }
-        for bytes in [
-            &b"\xff"[..],
-            b"\xc0\x80",
-            b"\xed\xa0\x80",
-            b"\xf4\x90\x80\x80",
-        ] {
+        for bytes in [&b"\xff"[..], b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"] {
             let text = [format!(r#"{{"{field}":""#).as_bytes(), bytes, b"\"}"].concat();
             assert!(matches!(error(text), DecodeError::InvalidUtf8 { .. }));
         }
     }
-    assert!(matches!(
-        error(b"{\"\xff\":1}"),
-        DecodeError::InvalidUtf8 { at: 2 }
-    ));
+    assert!(matches!(error(b"{\"\xff\":1}"), DecodeError::InvalidUtf8 { at: 2 }));
 }
 
 #[test]
 fn bx_hrd_6_nesting_is_bounded() {
-    let nested = |depth: usize| {
-        format!(
-            "[{{\"x\":{}1{}}}]",
-            "[".repeat(depth - 1),
-            "]".repeat(depth - 1)
-        )
-    };
-    assert!(
-        decode(nested(32)).is_ok(),
-        "the message object counts as one"
-    );
-    assert!(matches!(
-        error(nested(33)),
-        DecodeError::TooDeep { limit: _, at: _ }
-    ));
-    assert!(matches!(
-        error("[{\"x\":".to_owned() + &"[".repeat(30_000)),
-        DecodeError::TooDeep { .. }
-    ));
-    assert!(matches!(
-        error("{\"x\":".to_owned() + &"{\"a\":".repeat(10_000)),
-        DecodeError::TooDeep { .. }
-    ));
+    let nested = |depth: usize| format!("[{{\"x\":{}1{}}}]", "[".repeat(depth - 1), "]".repeat(depth - 1));
+    assert!(decode(nested(32)).is_ok(), "the message object counts as one");
+    assert!(matches!(error(nested(33)), DecodeError::TooDeep { limit: _, at: _ }));
+    assert!(matches!(error("[{\"x\":".to_owned() + &"[".repeat(30_000)), DecodeError::TooDeep { .. }));
+    assert!(matches!(error("{\"x\":".to_owned() + &"{\"a\":".repeat(10_000)), DecodeError::TooDeep { .. }));
     assert!(matches!(
         error(nested(32)[1..].trim_end_matches(']').replace("1", "[1]")),
         DecodeError::TooDeep { .. } | DecodeError::UnexpectedEnd { .. }
     ));
-    let deep = DecodeLimits {
-        max_depth: usize::MAX - 1,
-        max_bytes: usize::MAX,
-        ..DecodeLimits::default()
-    };
+    let deep = DecodeLimits { max_depth: usize::MAX - 1, max_bytes: usize::MAX, ..DecodeLimits::default() };
     let text = format!("[{{\"x\":{}", "[".repeat(1_000_000));
     assert!(
-        matches!(
-            decode_batch(text.as_bytes(), &deep),
-            Err(DecodeError::TooDeep { .. })
-        ),
+        matches!(decode_batch(text.as_bytes(), &deep), Err(DecodeError::TooDeep { .. })),
         "no configuration ends in a stack overflow"
     );
 }
 
 #[test]
 fn bx_lm_1_sizes_are_bounded() {
-    let limits = DecodeLimits {
-        max_bytes: 100,
-        max_messages: 3,
-        ..DecodeLimits::default()
-    };
-    assert_eq!(
-        decode_batch(b"[{},{},{}]", &limits).map(|batch| batch.len()),
-        Ok(3)
-    );
-    assert_eq!(
-        decode_batch(b"[{},{},{},{}]", &limits),
-        Err(DecodeError::TooManyMessages { limit: 3 })
-    );
-    assert_eq!(
-        decode_batch(&[b' '; 101], &limits),
-        Err(DecodeError::TooLarge { limit: 100 })
-    );
+    let limits = DecodeLimits { max_bytes: 100, max_messages: 3, ..DecodeLimits::default() };
+    assert_eq!(decode_batch(b"[{},{},{}]", &limits).map(|batch| batch.len()), Ok(3));
+    assert_eq!(decode_batch(b"[{},{},{},{}]", &limits), Err(DecodeError::TooManyMessages { limit: 3 }));
+    assert_eq!(decode_batch(&[b' '; 101], &limits), Err(DecodeError::TooLarge { limit: 100 }));
     let fields: Vec<_> = (0..65).map(|n| format!("\"f{n}\":1")).collect();
     assert!(decode(format!("{{{}}}", fields[..64].join(","))).is_ok());
-    assert!(matches!(
-        error(format!("{{{}}}", fields.join(","))),
-        DecodeError::TooManyFields { limit: 64, .. }
-    ));
-    let big = DecodeLimits {
-        max_bytes: usize::MAX,
-        ..DecodeLimits::default()
-    };
+    assert!(matches!(error(format!("{{{}}}", fields.join(","))), DecodeError::TooManyFields { limit: 64, .. }));
+    let big = DecodeLimits { max_bytes: usize::MAX, ..DecodeLimits::default() };
     let text = format!("[{}{{}}]", "{},".repeat(100_000));
-    assert_eq!(
-        decode_batch(text.as_bytes(), &big),
-        Err(DecodeError::TooManyMessages { limit: 1024 })
-    );
+    assert_eq!(decode_batch(text.as_bytes(), &big), Err(DecodeError::TooManyMessages { limit: 1024 }));
 }
 
 #[test]
@@ -260,15 +118,10 @@ fn bx_hrd_3_a_field_that_occurs_twice_is_refused() {
         (r#"{"data":null,"data":1}"#, "data"),
         (r#"{"\n":1,"\u000a":1}"#, "\\n"),
     ] {
-        let DecodeError::DuplicateField { field: found, .. } = error(text) else {
-            panic!("{text}")
-        };
+        let DecodeError::DuplicateField { field: found, .. } = error(text) else { panic!("{text}") };
         assert_eq!(&*found, field);
     }
-    assert!(
-        decode(r#"{"data":{"a":1,"a":2}}"#).is_ok(),
-        "nested ones are the application's"
-    );
+    assert!(decode(r#"{"data":{"a":1,"a":2}}"#).is_ok(), "nested ones are the application's");
 }
 
 #[test]
@@ -291,73 +144,41 @@ fn a_field_of_the_wrong_type_spoils_its_own_message_only() {
         ("ext", ["5", "[]", "\"x\"", "true"]),
     ] {
         for value in values {
-            let batch = decode(format!(
-                r#"[{good},{{"{field}":{value},"error":null}},{good}]"#
-            ))
-            .unwrap_or_else(|_| {
-                decode(format!(r#"[{good},{{"{field}":{value}}},{good}]"#))
-                    .expect("the batch is well-formed")
+            let batch = decode(format!(r#"[{good},{{"{field}":{value},"error":null}},{good}]"#)).unwrap_or_else(|_| {
+                decode(format!(r#"[{good},{{"{field}":{value}}},{good}]"#)).expect("the batch is well-formed")
             });
-            assert_eq!(
-                batch[1].fault.map(|fault| fault.field),
-                Some(field),
-                "{field} {value}"
-            );
+            assert_eq!(batch[1].fault.map(|fault| fault.field), Some(field), "{field} {value}");
             assert_eq!((batch[0].clone(), batch[2].clone()), (one(good), one(good)));
             let null = one(&format!(r#"{{"{field}":null}}"#));
             assert_eq!(null, Message::default(), "null counts as absent");
         }
     }
-    assert_eq!(
-        one(&format!(r#"{{"id":"{}"}}"#, "x".repeat(256)))
-            .fault
-            .map(|fault| fault.field),
-        Some("id")
-    );
+    assert_eq!(one(&format!(r#"{{"id":"{}"}}"#, "x".repeat(256))).fault.map(|fault| fault.field), Some("id"));
 }
 
 #[test]
 fn data_may_be_null_and_keeps_its_spelling() {
-    let spelled = |data: &str| {
-        one(&format!(r#"{{"data":{data}}}"#))
-            .data
-            .map(|data| data.as_str().to_owned())
-    };
+    let spelled = |data: &str| one(&format!(r#"{{"data":{data}}}"#)).data.map(|data| data.as_str().to_owned());
     assert_eq!(spelled("null").as_deref(), Some("null"));
     assert_eq!(one("{}").data, None);
-    for data in [
-        "1.50",
-        "12345678901234567890",
-        "1E2",
-        r#""\u0041\/""#,
-        r#"{"b":1,"a":[]}"#,
-        r#""a b""#,
-    ] {
+    for data in ["1.50", "12345678901234567890", "1E2", r#""\u0041\/""#, r#"{"b":1,"a":[]}"#, r#""a b""#] {
         assert_eq!(spelled(data).as_deref(), Some(data));
     }
-    assert_eq!(
-        spelled(" { \"a\" : [ 1 ,\n\t2 ] } ").as_deref(),
-        Some(r#"{"a":[1,2]}"#)
-    );
+    assert_eq!(spelled(" { \"a\" : [ 1 ,\n\t2 ] } ").as_deref(), Some(r#"{"a":[1,2]}"#));
 }
 
 #[test]
 fn bx_adv_1_advice_reads_numbers_and_sections() {
-    let advice = one(r#"{"advice":{"reconnect":"retry","interval":1.9,"timeout":1e3,"maxInterval":-5,"multiple-clients":true,
-        "hosts":["a","b"],"websocket":{"interval":7},"other":5}}"#).advice.expect("advice");
-    assert_eq!(
-        (advice.interval, advice.timeout, advice.max_interval),
-        (Some(1), Some(1000), Some(-5))
-    );
-    assert_eq!(
-        (advice.multiple_clients, advice.hosts.as_ref().map(Vec::len)),
-        (Some(true), Some(2))
-    );
+    let advice =
+        one(r#"{"advice":{"reconnect":"retry","interval":1.9,"timeout":1e3,"maxInterval":-5,"multiple-clients":true,
+        "hosts":["a","b"],"websocket":{"interval":7},"other":5}}"#)
+        .advice
+        .expect("advice");
+    assert_eq!((advice.interval, advice.timeout, advice.max_interval), (Some(1), Some(1000), Some(-5)));
+    assert_eq!((advice.multiple_clients, advice.hosts.as_ref().map(Vec::len)), (Some(true), Some(2)));
     assert_eq!(advice.transports.len(), 1);
     assert_eq!(
-        one(r#"{"advice":{"timeout":99999999999999999999}}"#)
-            .advice
-            .and_then(|advice| advice.timeout),
+        one(r#"{"advice":{"timeout":99999999999999999999}}"#).advice.and_then(|advice| advice.timeout),
         Some(i64::MAX)
     );
 }
@@ -375,9 +196,7 @@ fn spaced(value: &Value, spaces: &mut impl Iterator<Item = &'static str>) -> Str
             let (open, close) = (space(), space());
             let fields: Vec<_> = fields
                 .iter()
-                .map(|(key, value)| {
-                    format!("{open}{}{close}:{}", json!(key), spaced(value, spaces))
-                })
+                .map(|(key, value)| format!("{open}{}{close}:{}", json!(key), spaced(value, spaces)))
                 .collect();
             format!("{{{}{close}}}{open}", fields.join(","))
         }

@@ -1,6 +1,6 @@
 use bayeux_protocol::{
-    Advice, ChannelName, ChannelRules, ConnectionType, DecodeLimits, Json, Message, MessageId,
-    Reconnect, Subscription, decode_batch, encode_batch, encode_delivery_head,
+    Advice, ChannelName, ChannelRules, ConnectionType, DecodeLimits, Json, Message, MessageId, Reconnect, Subscription,
+    decode_batch, encode_batch, encode_delivery_head,
 };
 use proptest::{option, prelude::*};
 use serde_json::{Value, json};
@@ -11,32 +11,19 @@ fn text() -> impl Strategy<Value = Box<str>> {
 
 fn some_json(object: bool) -> impl Strategy<Value = Json> {
     (any::<String>(), any::<i64>()).prop_map(move |(key, value)| {
-        let value = if object {
-            json!({ key: value })
-        } else {
-            json!([key, value, null])
-        };
+        let value = if object { json!({ key: value }) } else { json!([key, value, null]) };
         Json::from_serialize(&value).expect("JSON")
     })
 }
 
 fn connection_type() -> impl Strategy<Value = ConnectionType> {
-    let names = [
-        "long-polling",
-        "callback-polling",
-        "websocket",
-        "eventsource",
-        "xhr-streaming",
-        "iframe",
-        "flash",
-        "x",
-    ];
+    let names =
+        ["long-polling", "callback-polling", "websocket", "eventsource", "xhr-streaming", "iframe", "flash", "x"];
     prop::sample::select(names.to_vec()).prop_map(ConnectionType::from)
 }
 
 fn advice() -> impl Strategy<Value = Advice> {
-    let reconnect =
-        prop::sample::select(vec!["retry", "handshake", "none", "later"]).prop_map(Reconnect::from);
+    let reconnect = prop::sample::select(vec!["retry", "handshake", "none", "later"]).prop_map(Reconnect::from);
     let plain = (
         option::of(reconnect),
         option::of(any::<i64>()),
@@ -44,36 +31,26 @@ fn advice() -> impl Strategy<Value = Advice> {
         option::of(any::<i64>()),
         option::of(any::<bool>()),
     )
-        .prop_map(
-            |(reconnect, interval, timeout, max_interval, multiple_clients)| Advice {
-                reconnect,
-                interval,
-                timeout,
-                max_interval,
-                multiple_clients,
-                ..Advice::default()
-            },
-        );
-    (
-        plain.clone(),
-        option::of(prop::collection::vec(text(), 0..3)),
-        option::of(plain),
-    )
-        .prop_map(|(advice, hosts, section)| Advice {
+        .prop_map(|(reconnect, interval, timeout, max_interval, multiple_clients)| Advice {
+            reconnect,
+            interval,
+            timeout,
+            max_interval,
+            multiple_clients,
+            ..Advice::default()
+        });
+    (plain.clone(), option::of(prop::collection::vec(text(), 0..3)), option::of(plain)).prop_map(
+        |(advice, hosts, section)| Advice {
             hosts,
-            transports: section
-                .map(|section| (ConnectionType::WebSocket, section))
-                .into_iter()
-                .collect(),
+            transports: section.map(|section| (ConnectionType::WebSocket, section)).into_iter().collect(),
             ..advice
-        })
+        },
+    )
 }
 
 fn message() -> impl Strategy<Value = Message> {
     let id = prop_oneof![
-        text()
-            .prop_filter("ids are short", |id| id.len() < 256)
-            .prop_map(MessageId::Text),
+        text().prop_filter("ids are short", |id| id.len() < 256).prop_map(MessageId::Text),
         any::<i64>().prop_map(|number| MessageId::Number(number.to_string().into())),
     ];
     let subscription = prop_oneof![
@@ -148,23 +125,14 @@ fn bx_dl_4_a_delivery_is_channel_and_data_and_takes_ext() {
     let channel = ChannelName::parse("/a/\"b", &ChannelRules::default());
     assert!(channel.is_err(), "no channel needs escaping");
     let channel = ChannelName::parse("/a/b", &ChannelRules::default()).expect("a name");
-    let head = encode_delivery_head(
-        &channel,
-        &Json::from_serialize(&json!({"x": 1})).expect("JSON"),
-    );
+    let head = encode_delivery_head(&channel, &Json::from_serialize(&json!({"x": 1})).expect("JSON"));
     assert_eq!(head, r#"{"channel":"/a/b","data":{"x":1}"#.as_bytes());
 }
 
 #[test]
 fn json_values_are_checked_and_converted() {
-    assert_eq!(
-        Json::parse(b" [ 1 , 2 ] ", 8).map(|json| json.as_str().to_owned()),
-        Ok("[1,2]".to_owned())
-    );
+    assert_eq!(Json::parse(b" [ 1 , 2 ] ", 8).map(|json| json.as_str().to_owned()), Ok("[1,2]".to_owned()));
     assert!(Json::parse(b"[1] 2", 8).is_err());
     assert!(Json::parse(b"[[1]]", 1).is_err());
-    assert_eq!(
-        Json::parse(b"[1]", 1).and_then(|json| json.to::<Vec<u8>>().map_err(|_| unreachable!())),
-        Ok(vec![1])
-    );
+    assert_eq!(Json::parse(b"[1]", 1).and_then(|json| json.to::<Vec<u8>>().map_err(|_| unreachable!())), Ok(vec![1]));
 }

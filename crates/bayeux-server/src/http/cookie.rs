@@ -44,11 +44,7 @@ impl CookieName {
     /// It is empty, or has a character that a cookie name can't have.
     pub fn parse(text: &str) -> Result<Self, BadCookieName> {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if text.is_empty() || !text.bytes().all(token) {
-            Err(BadCookieName)
-        } else {
-            Ok(Self(text.to_owned()))
-        }
+        if text.is_empty() || !text.bytes().all(token) { Err(BadCookieName) } else { Ok(Self(text.to_owned())) }
     }
 }
 
@@ -70,14 +66,10 @@ impl BrowserCookies {
     /// The browser that a request's `Cookie` headers name: the first genuine value, since a page on a sibling domain can set
     /// another of the same name in front.
     pub fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Option<BrowserId> {
-        let mut pairs = headers
-            .into_iter()
-            .flat_map(|header| header.split(|byte| *byte == b';'));
+        let mut pairs = headers.into_iter().flat_map(|header| header.split(|byte| *byte == b';'));
         pairs.find_map(|pair| {
             let pair = pair.trim_ascii();
-            let value = pair
-                .strip_prefix(self.name.0.as_bytes())?
-                .strip_prefix(b"=")?;
+            let value = pair.strip_prefix(self.name.0.as_bytes())?.strip_prefix(b"=")?;
             self.genuine(value)
         })
     }
@@ -103,10 +95,7 @@ impl BrowserCookies {
         let (id, tag) = bytes.split_at(ID_BYTES);
         let id = <[u8; ID_BYTES]>::try_from(id).ok()?;
         // Every byte is compared, so the time tells nothing of where a forged tag goes wrong.
-        let difference = tag
-            .iter()
-            .zip(self.tag(&id))
-            .fold(0, |all, (theirs, ours)| all | (theirs ^ ours));
+        let difference = tag.iter().zip(self.tag(&id)).fold(0, |all, (theirs, ours)| all | (theirs ^ ours));
         (difference == 0).then_some(BrowserId(id))
     }
 
@@ -133,10 +122,7 @@ mod tests {
     use super::*;
 
     fn cookies(key: u8) -> BrowserCookies {
-        BrowserCookies::new(
-            CookieName::parse("BAYEUX_BROWSER").expect("a token"),
-            [key; 16],
-        )
+        BrowserCookies::new(CookieName::parse("BAYEUX_BROWSER").expect("a token"), [key; 16])
     }
 
     fn read(cookies: &BrowserCookies, headers: &[&str]) -> Option<BrowserId> {
@@ -155,10 +141,7 @@ mod tests {
         ] {
             assert_eq!(read(&cookies, &[&header]), Some(id), "{header}");
         }
-        assert_eq!(
-            read(&cookies, &["a=b", &format!("BAYEUX_BROWSER={value}")]),
-            Some(id)
-        );
+        assert_eq!(read(&cookies, &["a=b", &format!("BAYEUX_BROWSER={value}")]), Some(id));
     }
 
     #[test]
@@ -169,22 +152,10 @@ mod tests {
         let mut turned = value.clone().into_bytes();
         turned[0] ^= 1;
         let turned = String::from_utf8_lossy(&turned).into_owned();
-        for value in [
-            "",
-            "x",
-            &"a".repeat(8192),
-            &foreign,
-            &value.to_uppercase(),
-            &value[1..],
-            &format!("{value}0"),
-            &turned,
-        ] {
-            assert_eq!(
-                read(&ours, &[&format!("BAYEUX_BROWSER={value}")]),
-                None,
-                "{}",
-                value.len()
-            );
+        for value in
+            ["", "x", &"a".repeat(8192), &foreign, &value.to_uppercase(), &value[1..], &format!("{value}0"), &turned]
+        {
+            assert_eq!(read(&ours, &[&format!("BAYEUX_BROWSER={value}")]), None, "{}", value.len());
         }
         assert_eq!(read(&ours, &[&format!("XBAYEUX_BROWSER={value}")]), None);
         assert_eq!(read(&ours, &[&format!("BAYEUX_BROWSERX={value}")]), None);
@@ -195,19 +166,48 @@ mod tests {
     fn the_attributes_fit_the_site() {
         let cookies = cookies(1);
         let set = |site| cookies.set_cookie("v", site);
-        assert_eq!(
-            set(CookieSite::SameSite),
-            "BAYEUX_BROWSER=v; Path=/; HttpOnly; SameSite=Lax"
-        );
-        assert_eq!(
-            set(CookieSite::SameSiteTls),
-            "BAYEUX_BROWSER=v; Path=/; HttpOnly; SameSite=Lax; Secure"
-        );
+        assert_eq!(set(CookieSite::SameSite), "BAYEUX_BROWSER=v; Path=/; HttpOnly; SameSite=Lax");
+        assert_eq!(set(CookieSite::SameSiteTls), "BAYEUX_BROWSER=v; Path=/; HttpOnly; SameSite=Lax; Secure");
         assert_eq!(
             set(CookieSite::CrossSiteTls),
             "BAYEUX_BROWSER=v; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
         );
         assert_eq!(CookieName::parse("a;b"), Err(BadCookieName));
+    }
+
+    #[test]
+    fn bx_sec_3_only_the_name_in_use_is_read() {
+        let name = CookieName::parse("sid").expect("a token");
+        let cookies = BrowserCookies::new(name, [1; 16]);
+        let (id, value) = cookies.mint([7; 16]);
+        assert_eq!(read(&cookies, &[&format!("sid={value}")]), Some(id));
+        for header in [
+            format!("BAYEUX_BROWSER={value}"),
+            format!("SID={value}"),
+            format!("sid ={value}"),
+            format!("sid=\"{value}\""),
+            value,
+        ] {
+            assert_eq!(read(&cookies, &[&header]), None, "{header}");
+        }
+        for bad in ["", "a b", "a=b", "a,b", "\"a\"", "a\r\n", "b\u{fc}"] {
+            assert_eq!(CookieName::parse(bad), Err(BadCookieName), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn bx_sec_3_a_value_altered_in_one_place_is_forged() {
+        let cookies = cookies(1);
+        let (id, value) = cookies.mint([7; 16]);
+        let header = format!("BAYEUX_BROWSER={value}").into_bytes();
+        assert_eq!(cookies.read([&header[..]]), Some(id));
+        for place in header.len() - VALUE_LENGTH..header.len() {
+            for with in (0..=u8::MAX).filter(|with| *with != header[place]) {
+                let mut header = header.clone();
+                header[place] = with;
+                assert_eq!(cookies.read([&header[..]]), None, "{place} {with}");
+            }
+        }
     }
 
     proptest! {
@@ -216,7 +216,10 @@ mod tests {
             let cookies = cookies(key);
             let (id, value) = cookies.mint(id);
             prop_assert_eq!(read(&cookies, &[&format!("BAYEUX_BROWSER={value}")]), Some(id));
-            let _ = cookies.read([&noise[..]]);
+            prop_assert_eq!(cookies.read([&noise[..]]), None);
+            let forged = [b"BAYEUX_BROWSER=", &noise[..]].concat();
+            let genuine = format!("BAYEUX_BROWSER={value}");
+            prop_assert_eq!(cookies.read([&forged[..], genuine.as_bytes()]), Some(id));
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! CORS does not stop a request, only the reading of its answer; so a foreign request is refused before it has an effect.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 /// Origins besides the server's own that browsers may connect from. Exact; no patterns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum OriginError {
     Anybody(String),
     /// It has not the form `https://host` or `https://host:port`.
     #[error(
-        "{0:?} is not an origin; write it as https://app.example or http://localhost:3000, without a path"
+        "{0:?} is not an origin; write it as https://app.example or http://localhost:3000, without a path, and a name that is not ASCII in its xn-- form"
     )]
     Form(String),
 }
@@ -62,10 +62,7 @@ impl AllowedOrigins {
     /// # Errors
     /// The first text that is no origin.
     pub fn parse<S: AsRef<str>>(origins: impl IntoIterator<Item = S>) -> Result<Self, OriginError> {
-        let origins = origins
-            .into_iter()
-            .map(|text| text.as_ref().parse())
-            .collect::<Result<_, _>>()?;
+        let origins = origins.into_iter().map(|text| text.as_ref().parse()).collect::<Result<_, _>>()?;
         Ok(Self { origins })
     }
 
@@ -77,15 +74,9 @@ impl AllowedOrigins {
     /// Judges a request. `Origin` and `Sec-Fetch-Site`, as far as they are there, must both say same-origin; else the
     /// origin must be listed. The scheme is not compared with our own: TLS may end in front of us.
     pub fn judge(&self, head: &CrossSite<'_>) -> Site {
-        let fetch_same = head
-            .sec_fetch_site
-            .is_none_or(|site| matches!(site, "same-origin" | "none"));
+        let fetch_same = head.sec_fetch_site.is_none_or(|site| matches!(site, "same-origin" | "none"));
         let Some(text) = head.origin else {
-            return if fetch_same {
-                Site::Same
-            } else {
-                Site::Foreign
-            };
+            return if fetch_same { Site::Same } else { Site::Foreign };
         };
         let Some(origin) = Origin::read(text).filter(|_| !head.more_origins) else {
             return Site::Foreign;
@@ -93,14 +84,8 @@ impl AllowedOrigins {
         if self.origins.contains(&origin) {
             return Site::Listed(text.to_owned());
         }
-        let host = head
-            .host
-            .and_then(|host| normal_authority(&origin.scheme, host));
-        if fetch_same && host.as_ref() == Some(&origin.authority) {
-            Site::Same
-        } else {
-            Site::Foreign
-        }
+        let host = head.host.and_then(|host| normal_authority(&origin.scheme, host));
+        if fetch_same && host.as_ref() == Some(&origin.authority) { Site::Same } else { Site::Foreign }
     }
 }
 
@@ -117,14 +102,8 @@ pub fn cors_headers(origin: &str) -> Vec<(&'static str, String)> {
 pub fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
     let mut headers = cors_headers(origin);
     headers.extend([
-        (
-            "Access-Control-Allow-Methods",
-            "GET, POST, OPTIONS".to_owned(),
-        ),
-        (
-            "Access-Control-Allow-Headers",
-            "Content-Type, Pragma, X-Requested-With, Authorization".to_owned(),
-        ),
+        ("Access-Control-Allow-Methods", "GET, POST, OPTIONS".to_owned()),
+        ("Access-Control-Allow-Headers", "Content-Type, Pragma, X-Requested-With, Authorization".to_owned()),
         ("Access-Control-Max-Age", "600".to_owned()),
     ]);
     headers
@@ -161,40 +140,36 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Host and port in lower case, without the scheme's default port; `None` for what is no host and port.
+/// Host and port as browsers write them, without the scheme's default port; `None` for what is no host and port.
 fn normal_authority(scheme: &str, authority: &str) -> Option<String> {
     let (host, port) = match authority.rfind(':') {
-        Some(colon) if !authority[colon..].contains(']') => {
-            (&authority[..colon], Some(&authority[colon + 1..]))
-        }
+        Some(colon) if !authority[colon..].contains(']') => (&authority[..colon], Some(&authority[colon + 1..])),
         _ => (authority, None),
     };
-    let name = |host: &str| {
-        !host.is_empty()
-            && host
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-    };
-    let address = |host: &str| host.parse::<std::net::Ipv6Addr>().is_ok();
-    let valid = match host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
-        Some(inner) => address(inner),
-        None => name(host),
-    };
-    if !valid {
-        return None;
-    }
-    let mut normal = host.to_ascii_lowercase();
-    if let Some(port) = port {
-        let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-        let port: u16 = port.parse().ok().filter(|_| digits)?;
+    let mut normal = normal_host(host)?;
+    if let Some(port) = port.map(read_port) {
+        let port = port?;
         if port != if scheme == "https" { 443 } else { 80 } {
             normal.push_str(&format!(":{port}"));
         }
     }
     Some(normal)
+}
+
+/// A name in lower case, or an IPv6 address in its one shortest form.
+fn normal_host(host: &str) -> Option<String> {
+    if let Some(inner) = host.strip_prefix('[') {
+        let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
+        return Some(format!("[{address}]"));
+    }
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (!host.is_empty() && host.bytes().all(name)).then(|| host.to_ascii_lowercase())
+}
+
+/// Digits alone, and no zero in front: one port, one spelling.
+fn read_port(port: &str) -> Option<u16> {
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    port.parse().ok().filter(|_| digits && !port.starts_with('0'))
 }
 
 #[cfg(test)]

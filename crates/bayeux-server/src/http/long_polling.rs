@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bayeux_engine::{Answer, BrowserId, Call, Carrier};
 use bayeux_protocol::{DecodeError, decode_batch};
+use bytes::Bytes;
 
 use crate::{
     Bayeux,
@@ -12,7 +13,7 @@ use crate::{
         cookie::CookieSite,
         gate::{Site, cors_headers, preflight_headers},
     },
-    reply::ReplyBody,
+    reply::{ReplyBody, body},
     stats::count,
 };
 
@@ -30,10 +31,7 @@ impl Bayeux {
         let response = match head.method {
             Method::Post if head.encoded => {
                 count(&self.counters().bodies_unsupported);
-                Response::text(
-                    415,
-                    "Send the body as it is: Content-Encoding is not accepted here.",
-                )
+                Response::text(415, "Send the body as it is: Content-Encoding is not accepted here.")
             }
             Method::Post => return None,
             Method::Get | Method::Head => page(url).without_body(head.method),
@@ -41,11 +39,10 @@ impl Bayeux {
                 Site::Listed(origin) => Response::empty(204).with_all(preflight_headers(origin)),
                 _ => Response::empty(204).with("Allow", "GET, HEAD, POST, OPTIONS"),
             },
-            Method::Other => Response::text(
-                405,
-                "This is a Bayeux endpoint: POST messages to it, or open a WebSocket.",
-            )
-            .with("Allow", "GET, HEAD, POST, OPTIONS"),
+            Method::Other => {
+                Response::text(405, "This is a Bayeux endpoint: POST messages to it, or open a WebSocket.")
+                    .with("Allow", "GET, HEAD, POST, OPTIONS")
+            }
         };
         Some(self.marked(head, response))
     }
@@ -58,17 +55,11 @@ impl Bayeux {
         };
         count(&self.counters().requests);
         let known = self.cookies().read(head.cookies.iter().copied());
-        let fresh = if known.is_none() {
-            self.new_browser()
-        } else {
-            None
-        };
+        let fresh = if known.is_none() { self.new_browser() } else { None };
         let browser = known.or_else(|| fresh.as_ref().map(|(id, _)| *id));
         let origin = self.origin(head.peer, Carrier::Http, browser);
         let answer = self.engine().handle(self.now(), Call { origin, batch });
-        let cookie = fresh
-            .filter(|_| answer.handshaken)
-            .map(|fresh| self.cookie(head, fresh));
+        let cookie = fresh.filter(|_| answer.handshaken).map(|fresh| self.cookie(head, fresh));
         let mut response = Response::messages(self.body(answer));
         if let Some(cookie) = cookie {
             response = response.with("Set-Cookie", cookie);
@@ -84,10 +75,7 @@ impl Bayeux {
     /// The answer to a body over [`Bayeux::max_body`], which is not read.
     pub fn too_large(&self, head: &Head<'_>) -> Response {
         count(&self.counters().bodies_too_large);
-        let text = format!(
-            "The body is larger than {} bytes: send the messages in smaller batches.",
-            self.max_body()
-        );
+        let text = format!("The body is larger than {} bytes: send the messages in smaller batches.", self.max_body());
         self.marked(head, Response::text(413, text).with("Connection", "close"))
     }
 
@@ -102,10 +90,7 @@ impl Bayeux {
             origin = %shown(head.site.origin.unwrap_or_default()),
             "refused a foreign origin; if it is yours, add it to allow_origin"
         );
-        Response::text(
-            403,
-            "This origin may not use this server. Its operator can allow it (allow_origin).",
-        )
+        Response::text(403, "This origin may not use this server. Its operator can allow it (allow_origin).")
     }
 
     /// The Set-Cookie header for a browser newly named.
@@ -121,9 +106,7 @@ impl Bayeux {
     /// Adds what a listed origin needs to read the response.
     fn marked(&self, head: &Head<'_>, response: Response) -> Response {
         match self.site(head) {
-            Site::Listed(origin) if head.method != Method::Options => {
-                response.with_all(cors_headers(&origin))
-            }
+            Site::Listed(origin) if head.method != Method::Options => response.with_all(cors_headers(&origin)),
             _ if self.options().allow_origin.is_empty() => response,
             _ if head.method == Method::Options => response,
             _ => response.with("Vary", "Origin"),
@@ -131,20 +114,14 @@ impl Bayeux {
     }
 
     fn body(&self, answer: Answer) -> ReplyBody {
-        let Answer {
-            frame,
-            held,
-            lent,
-            not_before,
-            ..
-        } = answer;
-        let body = match held {
+        let Answer { frame, held, lent, not_before, .. } = answer;
+        let reply = match held {
             Some(ticket) => ReplyBody::held(self, ticket),
-            None => ReplyBody::lent(self, frame.unwrap_or_else(|| b"[]".to_vec()).into(), lent),
+            None => ReplyBody::lent(self, frame.map_or_else(|| Bytes::from_static(b"[]"), body), lent),
         };
         match not_before {
-            Some(time) if time.since(self.now()) > Duration::ZERO => body.not_before(self, time),
-            _ => body,
+            Some(time) if time.since(self.now()) > Duration::ZERO => reply.not_before(self, time),
+            _ => reply,
         }
     }
 
@@ -157,10 +134,7 @@ impl Bayeux {
         let json = matches!(first, Some(b'[' | b'{'));
         if !json && !accepted(head.content_type) {
             count(&self.counters().bodies_unsupported);
-            return Response::text(
-                415,
-                "Send Bayeux messages as a JSON array, with Content-Type: application/json.",
-            );
+            return Response::text(415, "Send Bayeux messages as a JSON array, with Content-Type: application/json.");
         }
         count(&self.counters().bodies_malformed);
         tracing::debug!(target: "bayeux::http", peer = %head.peer, %error, "refused a malformed body");
@@ -173,16 +147,8 @@ fn accepted(content_type: Option<&str>) -> bool {
     let Some(content_type) = content_type else {
         return true;
     };
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    matches!(
-        essence.as_str(),
-        "application/json" | "text/json" | "text/plain" | ""
-    ) || essence.ends_with("+json")
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(essence.as_str(), "application/json" | "text/json" | "text/plain" | "") || essence.ends_with("+json")
 }
 
 fn page(url: &str) -> Response {
@@ -192,16 +158,10 @@ fn page(url: &str) -> Response {
         .replace('>', "&gt;")
         .replace('"', "&quot;")
         .replace('\'', "&#39;");
-    Response::page(
-        PAGE.replace("{{version}}", env!("CARGO_PKG_VERSION"))
-            .replace("{{url}}", &url),
-    )
+    Response::page(PAGE.replace("{{version}}", env!("CARGO_PKG_VERSION")).replace("{{url}}", &url))
 }
 
 /// A peer's text for a log: escaped and cut.
 fn shown(text: &str) -> String {
-    text.chars()
-        .take(64)
-        .flat_map(char::escape_default)
-        .collect()
+    text.chars().take(64).flat_map(char::escape_default).collect()
 }

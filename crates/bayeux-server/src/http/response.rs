@@ -24,27 +24,17 @@ impl Response {
     pub(crate) fn text(status: u16, text: impl Into<String>) -> Self {
         let mut text = text.into();
         text.push('\n');
-        Self::new(
-            status,
-            "text/plain;charset=UTF-8",
-            ReplyBody::now(text.into()),
-        )
+        Self::new(status, "text/plain;charset=UTF-8", ReplyBody::now(text.into()))
     }
 
     pub(crate) fn page(html: String) -> Self {
-        Self::new(200, "text/html;charset=UTF-8", ReplyBody::now(html.into())).with(
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'",
-        )
+        Self::new(200, "text/html;charset=UTF-8", ReplyBody::now(html.into()))
+            .with("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
     }
 
     pub(crate) fn empty(status: u16) -> Self {
         let body = ReplyBody::now(Bytes::new());
-        Self {
-            status,
-            headers: common(),
-            body,
-        }
+        Self { status, headers: common(), body }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -52,10 +42,7 @@ impl Response {
         self
     }
 
-    pub(crate) fn with_all(
-        mut self,
-        headers: impl IntoIterator<Item = (&'static str, String)>,
-    ) -> Self {
+    pub(crate) fn with_all(mut self, headers: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         self.headers.extend(headers);
         self
     }
@@ -70,17 +57,10 @@ impl Response {
     fn new(status: u16, content_type: &str, body: ReplyBody) -> Self {
         let mut headers = common();
         headers.push(("Content-Type", content_type.to_owned()));
-        Self {
-            status,
-            headers,
-            body,
-        }
+        Self { status, headers, body }
     }
 }
 
 fn common() -> Vec<(&'static str, String)> {
-    vec![
-        ("Cache-Control", "no-store".to_owned()),
-        ("X-Content-Type-Options", "nosniff".to_owned()),
-    ]
+    vec![("Cache-Control", "no-store".to_owned()), ("X-Content-Type-Options", "nosniff".to_owned())]
 }

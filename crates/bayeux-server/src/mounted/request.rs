@@ -15,12 +15,7 @@ use bytes::{Bytes, BytesMut};
 use crate::http::{Head, Method, gate::CrossSite};
 
 pub(super) fn head(request: &HttpRequest) -> Head<'_> {
-    let text = |name| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value: &header::HeaderValue| value.to_str().ok())
-    };
+    let text = |name| request.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let encoding = text(header::CONTENT_ENCODING).unwrap_or("identity");
     Head {
         method: match *request.method() {
@@ -31,25 +26,15 @@ pub(super) fn head(request: &HttpRequest) -> Head<'_> {
             _ => Method::Other,
         },
         site: CrossSite {
-            origin: text(header::ORIGIN)
-                .or_else(|| request.headers().get(header::ORIGIN).map(|_| "null")),
+            origin: text(header::ORIGIN).or_else(|| request.headers().get(header::ORIGIN).map(|_| "null")),
             more_origins: request.headers().get_all(header::ORIGIN).count() > 1,
-            sec_fetch_site: request
-                .headers()
-                .get("Sec-Fetch-Site")
-                .map(|value| value.to_str().unwrap_or("cross-site")),
+            sec_fetch_site: request.headers().get("Sec-Fetch-Site").map(|value| value.to_str().unwrap_or("cross-site")),
             host: text(header::HOST),
         },
-        cookies: request
-            .headers()
-            .get_all(header::COOKIE)
-            .map(header::HeaderValue::as_bytes)
-            .collect(),
+        cookies: request.headers().get_all(header::COOKIE).map(header::HeaderValue::as_bytes).collect(),
         content_type: text(header::CONTENT_TYPE),
         encoded: !encoding.eq_ignore_ascii_case("identity"),
-        peer: request
-            .peer_addr()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip()),
+        peer: request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip()),
         secure: request.app_config().secure(),
     }
 }
@@ -62,11 +47,7 @@ pub(super) fn url(request: &HttpRequest) -> String {
 
 pub(super) fn is_upgrade(request: &HttpRequest) -> bool {
     request.headers().get(header::UPGRADE).is_some_and(|value| {
-        value.to_str().is_ok_and(|value| {
-            value
-                .split(',')
-                .any(|token| token.trim().eq_ignore_ascii_case("websocket"))
-        })
+        value.to_str().is_ok_and(|value| value.split(',').any(|token| token.trim().eq_ignore_ascii_case("websocket")))
     })
 }
 
@@ -77,15 +58,9 @@ pub(super) enum BodyError {
 }
 
 /// Reads the body; one that declares more than `limit` is not read at all.
-pub(super) async fn read_body(
-    request: &HttpRequest,
-    payload: &mut Payload,
-    limit: usize,
-) -> Result<Bytes, BodyError> {
-    let declared = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+pub(super) async fn read_body(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Bytes, BodyError> {
+    let declared =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|declared| declared > limit as u64) {
         return Err(BodyError::TooLarge);
     }

@@ -24,21 +24,11 @@ use crate::{
 };
 
 /// Answers an upgrade: 101, or why not.
-pub(super) fn upgrade(
-    bayeux: &Bayeux,
-    request: &HttpRequest,
-    head: &Head<'_>,
-    payload: Payload,
-) -> HttpResponse {
+pub(super) fn upgrade(bayeux: &Bayeux, request: &HttpRequest, head: &Head<'_>, payload: Payload) -> HttpResponse {
     if bayeux.site(head) == Site::Foreign {
         return respond(bayeux.refuse_site(head));
     }
-    let text = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let asked = accept::Upgrade {
         get: request.method() == actix_web::http::Method::GET,
         upgrade: text("Upgrade"),
@@ -54,25 +44,12 @@ pub(super) fn upgrade(
         }
     };
     let known = bayeux.cookies().read(head.cookies.iter().copied());
-    let fresh = if known.is_none() {
-        bayeux.new_browser()
-    } else {
-        None
-    };
+    let fresh = if known.is_none() { bayeux.new_browser() } else { None };
     let may_adopt = known.is_none().then(|| bayeux.now());
     let browser = known.or_else(|| fresh.as_ref().map(|(id, _)| *id));
-    let origin = bayeux.origin(
-        head.peer,
-        Carrier::Socket {
-            ticket: None,
-            may_adopt,
-        },
-        browser,
-    );
+    let origin = bayeux.origin(head.peer, Carrier::Socket { ticket: None, may_adopt }, browser);
     let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
-    response
-        .upgrade("websocket")
-        .insert_header((header::SEC_WEBSOCKET_ACCEPT, accepted));
+    response.upgrade("websocket").insert_header((header::SEC_WEBSOCKET_ACCEPT, accepted));
     if let Some(fresh) = fresh {
         response.append_header((header::SET_COOKIE, bayeux.cookie(head, fresh)));
     }
@@ -93,10 +70,7 @@ impl MessageBody for SocketBody {
         BodySize::Stream
     }
 
-    fn poll_next(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let Self { socket, payload } = self.get_mut();
         let read = |cx: &mut Context<'_>| match Pin::new(&mut *payload).poll_next(cx) {
             Poll::Pending => Poll::Pending,

@@ -28,9 +28,7 @@ pub enum UpgradeError {
     #[error("the request is no GET")]
     Method,
     /// `Upgrade: websocket` and `Connection: Upgrade` are both needed.
-    #[error(
-        "the headers `Upgrade: websocket` and `Connection: Upgrade` are needed; a proxy may have dropped them"
-    )]
+    #[error("the headers `Upgrade: websocket` and `Connection: Upgrade` are needed; a proxy may have dropped them")]
     Headers,
     /// Only version 13 is spoken.
     #[error("Sec-WebSocket-Version must be 13")]
@@ -69,24 +67,19 @@ impl Upgrade<'_> {
         if STANDARD.decode(key).map(|bytes| bytes.len()) != Ok(16) {
             return Err(UpgradeError::Key);
         }
-        let digest = Sha1::new()
-            .chain_update(key.as_bytes())
-            .chain_update(GUID)
-            .finalize();
+        let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(GUID).finalize();
         Ok(STANDARD.encode(digest))
     }
 }
 
 fn has_token(header: Option<&str>, token: &str) -> bool {
-    header.is_some_and(|header| {
-        header
-            .split(',')
-            .any(|part| part.trim().eq_ignore_ascii_case(token))
-    })
+    header.is_some_and(|header| header.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GOOD: Upgrade<'_> = Upgrade {
@@ -104,36 +97,49 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(
-            Upgrade { get: false, ..GOOD }.accept(),
-            Err(UpgradeError::Method)
-        );
-        assert_eq!(
-            Upgrade {
-                upgrade: Some("h2c"),
-                ..GOOD
-            }
-            .accept(),
-            Err(UpgradeError::Headers)
-        );
-        assert_eq!(
-            Upgrade {
-                connection: None,
-                ..GOOD
-            }
-            .accept(),
-            Err(UpgradeError::Headers)
-        );
-        assert_eq!(
-            Upgrade {
-                version: Some("8"),
-                ..GOOD
-            }
-            .accept(),
-            Err(UpgradeError::Version)
-        );
+        assert_eq!(Upgrade { get: false, ..GOOD }.accept(), Err(UpgradeError::Method));
+        assert_eq!(Upgrade { upgrade: Some("h2c"), ..GOOD }.accept(), Err(UpgradeError::Headers));
+        assert_eq!(Upgrade { connection: None, ..GOOD }.accept(), Err(UpgradeError::Headers));
+        assert_eq!(Upgrade { version: Some("8"), ..GOOD }.accept(), Err(UpgradeError::Version));
         for key in [None, Some(""), Some("abc"), Some("dGhlIHNhbXBsZQ==")] {
             assert_eq!(Upgrade { key, ..GOOD }.accept(), Err(UpgradeError::Key));
+        }
+    }
+
+    #[test]
+    fn bx_ws_6_tokens_are_whole_and_in_any_case() {
+        for connection in ["Upgrade", "upgrade", "keep-alive,UPGRADE", " , Upgrade ,x"] {
+            let connection = Some(connection);
+            assert!(Upgrade { connection, ..GOOD }.accept().is_ok());
+        }
+        for connection in ["", "close", "Upgraded", "no-upgrade", "Upgrade Insecure", "up grade"] {
+            let connection = Some(connection);
+            assert_eq!(Upgrade { connection, ..GOOD }.accept(), Err(UpgradeError::Headers));
+        }
+        for version in [None, Some(""), Some("013"), Some("+13"), Some("13, 8")] {
+            let refusal = Upgrade { version, ..GOOD }.accept();
+            assert_eq!(refusal, Err(UpgradeError::Version));
+        }
+        assert_eq!(UpgradeError::Version.status(), 426);
+        assert_eq!(UpgradeError::Headers.status(), 400);
+    }
+
+    proptest! {
+        #[test]
+        fn any_16_bytes_are_a_key_and_no_other_number(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let key = STANDARD.encode(&bytes);
+            let accepted = Upgrade { key: Some(&key), ..GOOD }.accept();
+            prop_assert_eq!(accepted.is_ok(), bytes.len() == 16);
+            prop_assert!(accepted.is_ok_and(|accept| accept.len() == 28) || bytes.len() != 16);
+        }
+
+        #[test]
+        fn no_text_panics(text: String) {
+            let text = Some(text.as_str());
+            let upgrade = Upgrade { get: true, upgrade: text, connection: text, version: text, key: text };
+            prop_assert!(upgrade.accept().is_err());
+            let refusal = Upgrade { key: text, ..GOOD }.accept();
+            prop_assert_eq!(refusal, Err(UpgradeError::Key));
         }
     }
 }

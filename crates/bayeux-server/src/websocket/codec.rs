@@ -3,38 +3,39 @@
 //! A frame is judged by its header, before a byte of its payload is kept: what is too large, unmasked or not allowed costs 14
 //! bytes at most. An idle decoder holds no buffer.
 
+mod encode;
+mod header;
+
 use bytes::{Buf, Bytes};
+
+pub use self::encode::{encode_close, encode_pong, encode_text, encode_text_in_place};
+use self::header::{Control, Frame, Header, Kind};
 
 /// Frames that one message may be cut into. Empty ones count, so a flood of them ends here.
 const MAX_FRAGMENTS: u16 = 1024;
-const MAX_CONTROL_BYTES: u64 = 125;
-/// Two bytes, up to eight of length, four of mask.
-const MAX_HEADER: usize = 14;
 
 /// Takes messages out of a stream of bytes, however it is cut.
+///
+/// It is 64 bytes, and holds nothing on the heap between messages: there is one for every idle socket.
 #[derive(Debug)]
 pub struct Decoder {
     max_message_bytes: usize,
-    header: [u8; MAX_HEADER],
-    header_length: u8,
+    /// The frames of the message begun. Unless it is 0, the next data frame must continue it.
     fragments: u16,
-    frame: Option<Frame>,
-    /// A message begun and not ended: the next data frame must continue it.
-    begun: bool,
     message: Vec<u8>,
-    control: Vec<u8>,
+    state: State,
 }
 
 /// What a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// A whole text message. Whether it is UTF-8 is for the message codec to see, which looks at every byte anyway.
+    /// A whole text message, which is UTF-8.
     Text(Vec<u8>),
-    /// To be answered with a pong of the same payload.
+    /// To be answered with a pong of the same payload. How many of them are too many is for the caller to say.
     Ping(Vec<u8>),
     /// An answer to a ping.
     Pong,
-    /// The client closes, with this code if it gave one that may be echoed.
+    /// The client closes, with this code if it gave one that may be echoed. Nothing after it means anything.
     Close(Option<u16>),
 }
 
@@ -63,6 +64,9 @@ pub enum Refused {
     /// A close frame whose code or length may not be.
     #[error("a bad close frame")]
     BadClose,
+    /// Text, or the reason of a close frame, is not UTF-8.
+    #[error("text is not UTF-8")]
+    NotUtf8,
     /// Bayeux is text.
     #[error("binary messages are not accepted")]
     Binary,
@@ -79,8 +83,9 @@ impl Refused {
     pub const fn code(self) -> u16 {
         match self {
             Self::Binary => 1003,
-            Self::TooLarge(_) => 1009,
+            Self::NotUtf8 => 1007,
             Self::TooManyFragments => 1008,
+            Self::TooLarge(_) => 1009,
             Self::Unmasked
             | Self::ReservedBit
             | Self::UnknownOpcode
@@ -92,224 +97,132 @@ impl Refused {
     }
 }
 
-/// A frame whose payload is being read.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    kind: Kind,
-    last: bool,
-    mask: [u8; 4],
-    /// Payload bytes still to come, and the mask's place for the next.
-    left: usize,
-    at: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Data,
-    Ping,
-    Pong,
-    Close,
+/// What the next byte belongs to.
+#[derive(Debug)]
+enum State {
+    Header(Header),
+    /// A piece of the message.
+    Data {
+        last: bool,
+        mask: [u8; 4],
+        /// The mask's place for the next byte.
+        at: u8,
+        left: usize,
+    },
+    /// A control frame, apart from the message that it may come in the middle of.
+    Control {
+        kind: Control,
+        mask: [u8; 4],
+        done: u8,
+        payload: Box<[u8]>,
+    },
+    /// What follows a refused frame can't be told from its payload.
+    Refused(Refused),
 }
 
 impl Decoder {
     /// A decoder that refuses messages over `max_message_bytes`, whether in one frame or in several.
     pub const fn new(max_message_bytes: usize) -> Self {
-        Self {
-            max_message_bytes,
-            header: [0; MAX_HEADER],
-            header_length: 0,
-            fragments: 0,
-            frame: None,
-            begun: false,
-            message: Vec::new(),
-            control: Vec::new(),
-        }
+        Self { max_message_bytes, fragments: 0, message: Vec::new(), state: State::Header(Header::NEW) }
     }
 
     /// Takes the next message out of `input`; `None` when all of it is used up.
     ///
     /// # Errors
-    /// What the client did wrong. The connection is to be closed with [`Refused::code`].
+    /// What the client did wrong. The connection is to be closed with [`Refused::code`]; every later call says the same.
     pub fn decode(&mut self, input: &mut Bytes) -> Result<Option<Incoming>, Refused> {
+        let decoded = self.step(input);
+        if let Err(refused) = decoded {
+            self.message = Vec::new();
+            self.state = State::Refused(refused);
+        }
+        decoded
+    }
+
+    fn step(&mut self, input: &mut Bytes) -> Result<Option<Incoming>, Refused> {
         loop {
-            let mut frame = match self.frame.take() {
-                Some(frame) => frame,
-                None => match self.read_header(input)? {
-                    Some(frame) => frame,
-                    None => return Ok(None),
-                },
+            let complete = match &mut self.state {
+                State::Refused(refused) => return Err(*refused),
+                State::Header(header) => {
+                    let Some(frame) = header.read(input, self.fragments > 0)? else {
+                        return Ok(None);
+                    };
+                    self.begin(frame)?;
+                    continue;
+                }
+                State::Data { mask, at, left, .. } => {
+                    let start = self.message.len();
+                    let now = input.len().min(*left);
+                    self.message.extend_from_slice(&input[..now]);
+                    input.advance(now);
+                    unmask(&mut self.message[start..], *mask, usize::from(*at));
+                    *at = ((usize::from(*at) + now) % 4) as u8;
+                    *left -= now;
+                    *left == 0
+                }
+                State::Control { mask, done, payload, .. } => {
+                    let rest = &mut payload[usize::from(*done)..];
+                    let now = rest.len().min(input.len());
+                    input.copy_to_slice(&mut rest[..now]);
+                    unmask(&mut rest[..now], *mask, usize::from(*done));
+                    *done += now as u8;
+                    usize::from(*done) == payload.len()
+                }
             };
-            let length = frame.left.min(input.len());
-            let buffer = if frame.kind == Kind::Data {
-                &mut self.message
-            } else {
-                &mut self.control
-            };
-            let start = buffer.len();
-            buffer.extend_from_slice(&input[..length]);
-            unmask(&mut buffer[start..], frame.mask, frame.at);
-            input.advance(length);
-            frame.left -= length;
-            frame.at += length;
-            if frame.left > 0 {
-                self.frame = Some(frame);
+            if !complete {
                 return Ok(None);
             }
-            if let Some(incoming) = self.complete(frame)? {
+            if let Some(incoming) = self.complete()? {
                 return Ok(Some(incoming));
             }
         }
     }
 
-    fn complete(&mut self, frame: Frame) -> Result<Option<Incoming>, Refused> {
-        Ok(match frame.kind {
-            Kind::Data if frame.last => {
-                self.begun = false;
+    /// Judges a frame by what is here already, and makes ready for its payload.
+    fn begin(&mut self, frame: Frame) -> Result<(), Refused> {
+        let Frame { kind, mask, length } = frame;
+        self.state = match kind {
+            Kind::Data { last } => {
+                self.fragments += 1;
+                if self.fragments > MAX_FRAGMENTS {
+                    return Err(Refused::TooManyFragments);
+                }
+                let room = self.max_message_bytes - self.message.len();
+                match usize::try_from(length) {
+                    Ok(left) if left <= room => State::Data { last, mask, at: 0, left },
+                    _ => return Err(Refused::TooLarge(self.max_message_bytes)),
+                }
+            }
+            Kind::Control(kind) => State::Control {
+                kind,
+                mask,
+                done: 0,
+                // At most 125 bytes, as the header was judged.
+                payload: vec![0; length as usize].into(),
+            },
+        };
+        Ok(())
+    }
+
+    /// All of a frame's payload is here.
+    fn complete(&mut self) -> Result<Option<Incoming>, Refused> {
+        match std::mem::replace(&mut self.state, State::Header(Header::NEW)) {
+            State::Data { last: true, .. } => {
                 self.fragments = 0;
-                Some(Incoming::Text(std::mem::take(&mut self.message)))
-            }
-            Kind::Data => None,
-            Kind::Ping => Some(Incoming::Ping(std::mem::take(&mut self.control))),
-            Kind::Pong => {
-                self.control = Vec::new();
-                Some(Incoming::Pong)
-            }
-            Kind::Close => Some(Incoming::Close(close_code(&std::mem::take(
-                &mut self.control,
-            ))?)),
-        })
-    }
-
-    /// Reads as much of a header as there is; each byte is judged as soon as it can be.
-    fn read_header(&mut self, input: &mut Bytes) -> Result<Option<Frame>, Refused> {
-        loop {
-            let have = usize::from(self.header_length);
-            if have >= 2 {
-                let need = header_length(self.header[1]);
-                if have == 2 {
-                    self.judge_start()?;
-                }
-                if have == need {
-                    self.header_length = 0;
-                    return self.judge().map(Some);
+                let message = std::mem::take(&mut self.message);
+                // A character may be cut by a fragment, so it is the whole that is looked at.
+                match std::str::from_utf8(&message) {
+                    Ok(_) => Ok(Some(Incoming::Text(message))),
+                    Err(_) => Err(Refused::NotUtf8),
                 }
             }
-            if input.is_empty() {
-                return Ok(None);
-            }
-            self.header[have] = input.get_u8();
-            self.header_length += 1;
+            State::Control { kind, payload, .. } => Ok(Some(match kind {
+                Control::Ping => Incoming::Ping(payload.into_vec()),
+                Control::Pong => Incoming::Pong,
+                Control::Close => Incoming::Close(close_code(&payload)?),
+            })),
+            State::Data { last: false, .. } | State::Header(_) | State::Refused(_) => Ok(None),
         }
-    }
-
-    /// What the first two bytes tell.
-    fn judge_start(&self) -> Result<(), Refused> {
-        let [first, second, ..] = self.header;
-        if first & 0x70 != 0 {
-            return Err(Refused::ReservedBit);
-        }
-        if second & 0x80 == 0 {
-            return Err(Refused::Unmasked);
-        }
-        match first & 0x0f {
-            0 if !self.begun => Err(Refused::BadFragment),
-            0 => Ok(()),
-            1 if self.begun => Err(Refused::BadFragment),
-            1 => Ok(()),
-            2 => Err(Refused::Binary),
-            8..=10 if first & 0x80 == 0 || second & 0x7f > 125 => Err(Refused::BadControl),
-            8..=10 => Ok(()),
-            _ => Err(Refused::UnknownOpcode),
-        }
-    }
-
-    fn judge(&mut self) -> Result<Frame, Refused> {
-        let [first, second, ..] = self.header;
-        let header = &self.header[..header_length(second)];
-        let (extended, mask) = header[2..].split_at(header.len() - 6);
-        let length = match extended {
-            [] => u64::from(second & 0x7f),
-            extended => extended
-                .iter()
-                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
-        };
-        let shortest = match extended.len() {
-            0 => true,
-            2 => length > MAX_CONTROL_BYTES,
-            _ => length > u64::from(u16::MAX) && length >> 63 == 0,
-        };
-        if !shortest {
-            return Err(Refused::BadLength);
-        }
-        let kind = match first & 0x0f {
-            8 => Kind::Close,
-            9 => Kind::Ping,
-            10 => Kind::Pong,
-            _ => Kind::Data,
-        };
-        if kind == Kind::Data {
-            self.begun = true;
-            self.fragments += 1;
-            if self.fragments > MAX_FRAGMENTS {
-                return Err(Refused::TooManyFragments);
-            }
-            if length > (self.max_message_bytes - self.message.len()) as u64 {
-                return Err(Refused::TooLarge(self.max_message_bytes));
-            }
-        }
-        let left =
-            usize::try_from(length).map_err(|_| Refused::TooLarge(self.max_message_bytes))?;
-        let mask = [mask[0], mask[1], mask[2], mask[3]];
-        Ok(Frame {
-            kind,
-            last: first & 0x80 != 0,
-            mask,
-            left,
-            at: 0,
-        })
-    }
-}
-
-/// Appends a text frame.
-pub fn encode_text(payload: &[u8], out: &mut Vec<u8>) {
-    out.reserve(payload.len() + 10);
-    match payload.len() {
-        length @ 0..=125 => out.extend_from_slice(&[0x81, length as u8]),
-        length @ 126..=0xffff => {
-            out.extend_from_slice(&[0x81, 126]);
-            out.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        length => {
-            out.extend_from_slice(&[0x81, 127]);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(payload);
-}
-
-/// Appends the answer to a ping; `payload` is cut at 125 bytes.
-pub fn encode_pong(payload: &[u8], out: &mut Vec<u8>) {
-    encode_control(0x8a, payload, out);
-}
-
-/// Appends a close frame; `reason` is cut to 123 bytes.
-pub fn encode_close(code: u16, reason: &str, out: &mut Vec<u8>) {
-    let mut payload = code.to_be_bytes().to_vec();
-    payload.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(123)]);
-    encode_control(0x88, &payload, out);
-}
-
-fn encode_control(first: u8, payload: &[u8], out: &mut Vec<u8>) {
-    let payload = &payload[..payload.len().min(MAX_CONTROL_BYTES as usize)];
-    out.extend_from_slice(&[first, payload.len() as u8]);
-    out.extend_from_slice(payload);
-}
-
-const fn header_length(second: u8) -> usize {
-    match second & 0x7f {
-        126 => 8,
-        127 => MAX_HEADER,
-        _ => 6,
     }
 }
 
@@ -317,17 +230,17 @@ const fn header_length(second: u8) -> usize {
 fn close_code(payload: &[u8]) -> Result<Option<u16>, Refused> {
     match payload {
         [] => Ok(None),
+        [_] => Err(Refused::BadClose),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
-            let allowed = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-            let text = std::str::from_utf8(reason).is_ok();
-            if allowed && text {
-                Ok(Some(code))
-            } else {
-                Err(Refused::BadClose)
+            if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+                return Err(Refused::BadClose);
+            }
+            match std::str::from_utf8(reason) {
+                Ok(_) => Ok(Some(code)),
+                Err(_) => Err(Refused::NotUtf8),
             }
         }
-        [_] => Err(Refused::BadClose),
     }
 }
 
@@ -342,11 +255,7 @@ fn unmask(payload: &mut [u8], mask: [u8; 4], at: usize) {
         word.copy_from_slice(chunk);
         chunk.copy_from_slice(&(u64::from_ne_bytes(word) ^ wide).to_ne_bytes());
     }
-    for (byte, mask) in chunks
-        .into_remainder()
-        .iter_mut()
-        .zip(turned.iter().cycle())
-    {
+    for (byte, mask) in chunks.into_remainder().iter_mut().zip(turned.iter().cycle()) {
         *byte ^= mask;
     }
 }

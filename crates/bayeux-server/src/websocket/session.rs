@@ -10,9 +10,9 @@ use std::{
 };
 
 use actix_rt::time::{Sleep, sleep_until};
-use bayeux_engine::{Answer, Call, Carrier, CloseReason, Origin, Take, Ticket, Time};
+use bayeux_engine::{Answer, Call, Carrier, CloseReason, HEADROOM, Origin, Take, Ticket, Time};
 use bayeux_protocol::{DecodeError, decode_batch};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::codec::{self, Decoder, Incoming};
 use crate::{Bayeux, stats::count};
@@ -24,7 +24,7 @@ pub struct Socket {
     decoder: Decoder,
     /// Read and not looked at yet: behind a reply that is delayed.
     unread: Bytes,
-    out: Vec<u8>,
+    out: Out,
     /// Events were lent to the bytes last given out.
     lent: bool,
     state: State,
@@ -52,17 +52,8 @@ impl Socket {
     pub(crate) fn new(bayeux: Bayeux, origin: Origin, head_bytes: Bytes) -> Self {
         count(&bayeux.counters().sockets_opened);
         let decoder = Decoder::new(bayeux.options().limits.max_bytes);
-        let (out, lent, state) = (Vec::new(), false, State::Open);
-        let mut socket = Self {
-            bayeux,
-            origin,
-            decoder,
-            unread: head_bytes,
-            out,
-            lent,
-            state,
-            timer: None,
-        };
+        let (out, lent, state) = (Out::default(), false, State::Open);
+        let mut socket = Self { bayeux, origin, decoder, unread: head_bytes, out, lent, state, timer: None };
         socket.expect_session();
         socket
     }
@@ -74,10 +65,11 @@ impl Socket {
         cx: &mut Context<'_>,
         mut read: impl FnMut(&mut Context<'_>) -> Poll<Option<Bytes>>,
     ) -> Poll<Option<Bytes>> {
-        self.confirm();
         self.poll_timer(cx);
         while self.state == State::Open && self.out.is_empty() {
-            let progress = self.poll_read(cx, &mut read) | self.poll_take(cx);
+            // What was lent is confirmed before anything is read: the reader may move the session elsewhere.
+            let taken = self.poll_take(cx);
+            let progress = self.poll_read(cx, &mut read) | taken;
             if !progress && self.out.is_empty() {
                 return Poll::Pending;
             }
@@ -89,7 +81,7 @@ impl Socket {
         if self.state == State::Closing {
             self.state = State::Closed;
         }
-        Poll::Ready(Some(std::mem::take(&mut self.out).into()))
+        Poll::Ready(Some(self.out.take()))
     }
 
     /// Reads one chunk and handles what is in it. Returns whether there was something. A chunk is small, so what it is
@@ -99,9 +91,7 @@ impl Socket {
         cx: &mut Context<'_>,
         read: &mut impl FnMut(&mut Context<'_>) -> Poll<Option<Bytes>>,
     ) -> bool {
-        if matches!(self.timer, Some(Timer::Delay(..)))
-            || self.bayeux.engine().is_paused(cx.waker())
-        {
+        if matches!(self.timer, Some(Timer::Delay(..))) || self.bayeux.engine().is_paused(cx.waker()) {
             return false;
         }
         if self.unread.is_empty() {
@@ -123,7 +113,7 @@ impl Socket {
             match self.decoder.decode(&mut self.unread) {
                 Ok(None) => return,
                 Ok(Some(Incoming::Text(text))) => self.batch(&text),
-                Ok(Some(Incoming::Ping(payload))) => codec::encode_pong(&payload, &mut self.out),
+                Ok(Some(Incoming::Ping(payload))) => codec::encode_pong(&payload, self.out.control()),
                 Ok(Some(Incoming::Pong)) => {}
                 Ok(Some(Incoming::Close(code))) => self.close(code.unwrap_or(1000), ""),
                 Err(refused) => self.refuse(refused.code(), &refused.to_string()),
@@ -134,10 +124,7 @@ impl Socket {
     fn batch(&mut self, text: &[u8]) {
         match decode_batch(text, &self.bayeux.options().limits) {
             Ok(batch) => {
-                let call = Call {
-                    origin: self.origin.clone(),
-                    batch,
-                };
+                let call = Call { origin: self.origin.clone(), batch };
                 let answer = self.bayeux.engine().handle(self.bayeux.now(), call);
                 self.answer(answer);
             }
@@ -159,10 +146,8 @@ impl Socket {
         }
         let Some(frame) = answer.frame else { return };
         match answer.not_before {
-            Some(time) if time > self.bayeux.now() => {
-                self.timer = Some(Timer::Delay(self.sleep(time), frame))
-            }
-            _ => codec::encode_text(&frame, &mut self.out),
+            Some(time) if time > self.bayeux.now() => self.timer = Some(Timer::Delay(self.sleep(time), frame)),
+            _ => self.out.text(frame),
         }
     }
 
@@ -171,17 +156,15 @@ impl Socket {
         let Some(ticket) = self.ticket() else {
             return false;
         };
-        if self.state != State::Open || self.lent {
+        if self.state != State::Open {
             return false;
         }
-        match self
-            .bayeux
-            .engine()
-            .take(self.bayeux.now(), ticket, cx.waker())
-        {
+        // Being polled says that the bytes given out last were taken over, so what was lent to them has left the outbox.
+        let written = std::mem::take(&mut self.lent);
+        match self.bayeux.engine().take(self.bayeux.now(), ticket, written, cx.waker()) {
             Take::Pending => return false,
             Take::Frame { frame, lent, last } => {
-                codec::encode_text(&frame, &mut self.out);
+                self.out.text(frame);
                 self.lent = lent;
                 if last {
                     self.detach();
@@ -214,7 +197,7 @@ impl Socket {
             }
             Some(Timer::Delay(mut sleep, frame)) => {
                 if sleep.as_mut().poll(cx).is_ready() {
-                    codec::encode_text(&frame, &mut self.out);
+                    self.out.text(frame);
                     if self.ticket().is_none() {
                         self.expect_session();
                     }
@@ -225,15 +208,6 @@ impl Socket {
         }
     }
 
-    /// The bytes given out last were taken over: what was lent to them has left the outbox.
-    fn confirm(&mut self) {
-        if std::mem::take(&mut self.lent)
-            && let Some(ticket) = self.ticket()
-        {
-            self.bayeux.engine().confirm(self.bayeux.now(), ticket);
-        }
-    }
-
     fn refuse(&mut self, code: u16, reason: &str) {
         count(&self.bayeux.counters().sockets_refused);
         tracing::debug!(target: "bayeux::websocket", peer = %self.origin.peer, code, reason, "refused what a socket sent");
@@ -241,7 +215,7 @@ impl Socket {
     }
 
     fn close(&mut self, code: u16, reason: &str) {
-        codec::encode_close(code, reason, &mut self.out);
+        codec::encode_close(code, reason, self.out.control());
         self.state = State::Closing;
     }
 
@@ -269,6 +243,40 @@ impl Socket {
             Carrier::Socket { ticket, .. } => ticket,
             Carrier::Http => None,
         }
+    }
+}
+
+/// What is to be written. A frame alone is written where the engine made it: its header goes into the room in front.
+#[derive(Default)]
+struct Out {
+    bytes: Vec<u8>,
+    /// Where the first byte is.
+    start: usize,
+}
+
+impl Out {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn text(&mut self, frame: Vec<u8>) {
+        if self.bytes.is_empty() {
+            self.bytes = frame;
+            self.start = codec::encode_text_in_place(&mut self.bytes, HEADROOM);
+        } else {
+            codec::encode_text(&frame[HEADROOM..], &mut self.bytes);
+        }
+    }
+
+    /// Where control frames are appended.
+    fn control(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    fn take(&mut self) -> Bytes {
+        let mut bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        bytes.advance(std::mem::take(&mut self.start));
+        bytes
     }
 }
 

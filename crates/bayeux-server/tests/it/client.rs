@@ -28,10 +28,7 @@ pub(crate) struct Response {
 
 impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn messages(&self) -> Vec<Value> {
@@ -42,31 +39,18 @@ impl Response {
 impl Http {
     pub(crate) fn open(server: &Server) -> Self {
         let stream = TcpStream::connect(server.address).expect("the server listens");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         stream.set_nodelay(true).expect("a socket option");
-        Self {
-            stream: BufReader::new(stream),
-            cookie: None,
-            id: String::new(),
-        }
+        Self { stream: BufReader::new(stream), cookie: None, id: String::new() }
     }
 
     /// Another connection of the same session.
     pub(crate) fn again(&self, server: &Server) -> Self {
-        Self {
-            cookie: self.cookie.clone(),
-            id: self.id.clone(),
-            ..Self::open(server)
-        }
+        Self { cookie: self.cookie.clone(), id: self.id.clone(), ..Self::open(server) }
     }
 
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream
-            .get_mut()
-            .write_all(bytes.as_ref())
-            .expect("the server reads");
+        self.stream.get_mut().write_all(bytes.as_ref()).expect("the server reads");
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -75,10 +59,7 @@ impl Http {
 
     /// Sends a request without waiting for its answer.
     pub(crate) fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
-        let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: app.example\r\nContent-Length: {}\r\n",
-            body.len()
-        );
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: app.example\r\nContent-Length: {}\r\n", body.len());
         if let Some(cookie) = &self.cookie {
             head.push_str(&format!("Cookie: {cookie}\r\n"));
         }
@@ -105,18 +86,11 @@ impl Http {
             };
             headers.push((name.to_owned(), value.to_owned()));
         }
-        let mut response = Response {
-            status,
-            headers,
-            body: Vec::new(),
-        };
+        let mut response = Response { status, headers, body: Vec::new() };
         if status != 101 && status != 204 {
             response.body = self.body(&response);
         }
-        if let Some(cookie) = response
-            .header("set-cookie")
-            .and_then(|cookie| cookie.split(';').next())
-        {
+        if let Some(cookie) = response.header("set-cookie").and_then(|cookie| cookie.split(';').next()) {
             self.cookie = Some(cookie.to_owned());
         }
         response
@@ -143,13 +117,7 @@ impl Http {
         }
     }
 
-    pub(crate) fn request(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Response {
+    pub(crate) fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         self.ask(method, path, headers, body);
         self.answer()
     }
@@ -162,12 +130,7 @@ impl Http {
 
     pub(crate) fn ask_batch(&mut self, batch: Value) {
         let batch = with_id(batch, &self.id);
-        self.ask(
-            "POST",
-            "/bayeux",
-            &[("Content-Type", "application/json")],
-            batch.to_string().as_bytes(),
-        );
+        self.ask("POST", "/bayeux", &[("Content-Type", "application/json")], batch.to_string().as_bytes());
     }
 
     pub(crate) fn handshake(&mut self) -> &mut Self {
@@ -185,9 +148,7 @@ impl Http {
     }
 
     pub(crate) fn subscribe(&mut self, channel: &str) {
-        let reply = self
-            .post(json!([{"channel": "/meta/subscribe", "subscription": channel}]))
-            .remove(0);
+        let reply = self.post(json!([{"channel": "/meta/subscribe", "subscription": channel}])).remove(0);
         assert_eq!(reply["successful"], true);
     }
 }
@@ -251,12 +212,7 @@ impl Ws {
             }
         }
         bytes.extend_from_slice(&mask);
-        bytes.extend(
-            payload
-                .iter()
-                .zip(mask.iter().cycle())
-                .map(|(byte, mask)| byte ^ mask),
-        );
+        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
         self.http.write(bytes);
     }
 
@@ -286,10 +242,7 @@ impl Ws {
             length => usize::from(length),
         };
         let mut payload = vec![0; length];
-        self.http
-            .stream
-            .read_exact(&mut payload)
-            .expect("the whole frame");
+        self.http.stream.read_exact(&mut payload).expect("the whole frame");
         match head[0] {
             0x81 => Frame::Text(serde_json::from_slice(&payload).expect("messages")),
             0x8a => Frame::Pong(payload),
@@ -315,10 +268,7 @@ pub(crate) fn connect(id: &str) -> Value {
 }
 
 pub(crate) fn channels(messages: &[Value]) -> Vec<&str> {
-    messages
-        .iter()
-        .filter_map(|message| message["channel"].as_str())
-        .collect()
+    messages.iter().filter_map(|message| message["channel"].as_str()).collect()
 }
 
 fn with_id(mut batch: Value, id: &str) -> Value {

@@ -17,10 +17,7 @@ fn bx_lp_1_a_held_poll_gets_events_before_its_reply() {
     let ack = publisher.post(json!([{"channel": "/a", "data": {"x": "é"}, "id": 5}]));
     assert_eq!(ack, [json!({"channel": "/a", "id": 5, "successful": true})]);
     let response = subscriber.answer();
-    assert_eq!(
-        response.header("content-type"),
-        Some("application/json;charset=UTF-8")
-    );
+    assert_eq!(response.header("content-type"), Some("application/json;charset=UTF-8"));
     assert_eq!(response.header("cache-control"), Some("no-store"));
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
     let messages = response.messages();
@@ -45,15 +42,8 @@ fn bx_sec_3_the_cookie_is_set_once_and_needed_later() {
     let mut peer = Http::open(&server);
     let response = peer.request("POST", "/bayeux", &[], handshake().to_string().as_bytes());
     let cookie = response.header("set-cookie").expect("a cookie");
-    assert!(
-        cookie.starts_with("BAYEUX_BROWSER=")
-            && cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
-        "{cookie}"
-    );
-    peer.id = response.messages()[0]["clientId"]
-        .as_str()
-        .expect("a session")
-        .to_owned();
+    assert!(cookie.starts_with("BAYEUX_BROWSER=") && cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
+    peer.id = response.messages()[0]["clientId"].as_str().expect("a session").to_owned();
     let again = peer.request("POST", "/bayeux", &[], handshake().to_string().as_bytes());
     assert_eq!(again.header("set-cookie"), None, "a valid one came");
     let genuine = peer.cookie.take();
@@ -61,17 +51,11 @@ fn bx_sec_3_the_cookie_is_set_once_and_needed_later() {
         peer.cookie = cookie;
         let reply = peer.post(connect("1")).remove(0);
         assert_eq!(reply["error"], "402::session_unknown");
-        assert_eq!(
-            reply["advice"],
-            json!({"reconnect": "handshake", "interval": 1000, "timeout": 400})
-        );
+        assert_eq!(reply["advice"], json!({"reconnect": "handshake", "interval": 1000, "timeout": 400}));
     }
     peer.cookie = Some("BAYEUX_BROWSER=forged".to_owned());
     let replaced = peer.request("POST", "/bayeux", &[], handshake().to_string().as_bytes());
-    assert!(
-        replaced.header("set-cookie").is_some(),
-        "a forged one is replaced"
-    );
+    assert!(replaced.header("set-cookie").is_some(), "a forged one is replaced");
     peer.cookie = genuine;
     assert_eq!(peer.post(connect("2"))[0]["successful"], true);
 }
@@ -80,29 +64,12 @@ fn bx_sec_3_the_cookie_is_set_once_and_needed_later() {
 fn bx_ext_1_every_suffix_of_the_path_is_the_endpoint() {
     let server = Server::start();
     let mut peer = Http::open(&server);
-    for path in [
-        "/bayeux",
-        "/bayeux/",
-        "/bayeux/handshake",
-        "/bayeux/a/b",
-        "/deep/er/comet",
-        "/deep/er/comet/connect",
-    ] {
+    for path in ["/bayeux", "/bayeux/", "/bayeux/handshake", "/bayeux/a/b", "/deep/er/comet", "/deep/er/comet/connect"]
+    {
         let response = peer.request("POST", path, &[], handshake().to_string().as_bytes());
-        assert_eq!(
-            (
-                response.status,
-                response.messages()[0]["successful"].as_bool()
-            ),
-            (200, Some(true)),
-            "{path}"
-        );
+        assert_eq!((response.status, response.messages()[0]["successful"].as_bool()), (200, Some(true)), "{path}");
     }
-    assert_eq!(
-        peer.request("GET", "/other", &[], b"").body,
-        b"other",
-        "the application's own routes stay"
-    );
+    assert_eq!(peer.request("GET", "/other", &[], b"").body, b"other", "the application's own routes stay");
     assert_eq!(peer.request("POST", "/bayeuxx", &[], b"[]").status, 404);
 }
 
@@ -120,23 +87,13 @@ fn bodies_are_told_apart_by_content() {
         Some("text/plain"),
         Some("application/x-www-form-urlencoded"),
     ] {
-        let headers: Vec<_> = content_type
-            .map(|value| ("Content-Type", value))
-            .into_iter()
-            .collect();
+        let headers: Vec<_> = content_type.map(|value| ("Content-Type", value)).into_iter().collect();
         for body in [&array, &bare] {
             let response = peer.request("POST", "/bayeux", &headers, body.as_bytes());
-            assert_eq!(
-                (response.status, response.messages().len()),
-                (200, 1),
-                "{content_type:?}"
-            );
+            assert_eq!((response.status, response.messages().len()), (200, 1), "{content_type:?}");
         }
     }
-    assert_eq!(
-        peer.request("POST", "/bayeux", &[], b"[]").messages().len(),
-        0
-    );
+    assert_eq!(peer.request("POST", "/bayeux", &[], b"[]").messages().len(), 0);
     let xml = peer.request("POST", "/bayeux", &[("Content-Type", "text/xml")], b"<a/>");
     assert_eq!(xml.status, 415);
     let encoded = peer.request("POST", "/bayeux", &[("Content-Encoding", "gzip")], b"[]");
@@ -153,33 +110,13 @@ fn bx_hrd_1_a_malformed_body_is_refused_whole() {
     let publish = format!(r#"{{"channel":"/a","data":1,"clientId":"{}"}}"#, peer.id);
     let cut = format!("[{publish},{{]");
     let many = format!("[{}{{}}]", "{},".repeat(1024));
-    for body in [
-        "",
-        "x",
-        "[",
-        "null",
-        "[1]",
-        &cut,
-        &deep,
-        &many,
-        "[{\"a\":1e999}]",
-        "[{\"a\":\"\\ud800\"}]",
-    ] {
-        let response = peer.request(
-            "POST",
-            "/bayeux",
-            &[("Content-Type", "application/json")],
-            body.as_bytes(),
-        );
+    for body in ["", "x", "[", "null", "[1]", &cut, &deep, &many, "[{\"a\":1e999}]", "[{\"a\":\"\\ud800\"}]"] {
+        let response = peer.request("POST", "/bayeux", &[("Content-Type", "application/json")], body.as_bytes());
         assert_eq!(response.status, 400, "{body:.40}");
         assert!(response.body.starts_with(b"The body is no Bayeux batch: "));
     }
     assert_eq!(server.bayeux.stats().bodies_malformed, 10);
-    assert_eq!(
-        channels(&peer.post(connect("after"))),
-        ["/meta/connect"],
-        "nothing took effect"
-    );
+    assert_eq!(channels(&peer.post(connect("after"))), ["/meta/connect"], "nothing took effect");
 }
 
 #[test]
@@ -203,21 +140,12 @@ fn a_browser_that_opens_the_endpoint_gets_a_page() {
     let server = Server::start();
     let mut peer = Http::open(&server);
     let page = peer.request("GET", "/bayeux", &[], b"");
-    assert_eq!(
-        (page.status, page.header("content-type")),
-        (200, Some("text/html;charset=UTF-8"))
-    );
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html;charset=UTF-8")));
     let html = String::from_utf8_lossy(&page.body).into_owned();
-    assert!(
-        html.contains("Bayeux") && html.contains(env!("CARGO_PKG_VERSION")) && !html.contains("{{"),
-        "{html}"
-    );
+    assert!(html.contains("Bayeux") && html.contains(env!("CARGO_PKG_VERSION")) && !html.contains("{{"), "{html}");
     for method in ["PUT", "DELETE"] {
         let response = peer.request(method, "/bayeux", &[], b"");
-        assert_eq!(
-            (response.status, response.header("allow")),
-            (405, Some("GET, HEAD, POST, OPTIONS"))
-        );
+        assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, POST, OPTIONS")));
     }
 }
 
@@ -234,13 +162,9 @@ fn a_vanished_poll_takes_no_messages_with_it() {
         if reset {
             // Closing with unread bytes in the buffer would do; a zero linger is the direct way.
             let socket = socket2::SockRef::from(gone.stream());
-            socket
-                .set_linger(Some(std::time::Duration::ZERO))
-                .expect("a socket option");
+            socket.set_linger(Some(std::time::Duration::ZERO)).expect("a socket option");
         } else {
-            gone.stream()
-                .shutdown(std::net::Shutdown::Write)
-                .expect("half closed");
+            gone.stream().shutdown(std::net::Shutdown::Write).expect("half closed");
             let mut rest = Vec::new();
             let _ = gone.stream().read_to_end(&mut rest);
         }
@@ -248,10 +172,7 @@ fn a_vanished_poll_takes_no_messages_with_it() {
         wait_until(|| server.bayeux.engine().connections() == 0);
         let mut publisher = Http::session(&server);
         publisher.post(json!([{"channel": "/a", "data": 1}]));
-        assert_eq!(
-            channels(&peer.post(connect("next"))),
-            ["/a", "/meta/connect"]
-        );
+        assert_eq!(channels(&peer.post(connect("next"))), ["/a", "/meta/connect"]);
     }
 }
 
@@ -266,19 +187,10 @@ fn a_second_poll_answers_the_first_and_gets_the_events() {
     second.ask_batch(connect("new"));
     let reply = first.answer().messages();
     assert_eq!((reply.len(), reply[0]["id"].as_str()), (1, Some("old")));
-    assert_eq!(
-        (
-            reply[0]["successful"].as_bool(),
-            reply[0]["advice"]["interval"].as_i64()
-        ),
-        (Some(true), Some(2000))
-    );
+    assert_eq!((reply[0]["successful"].as_bool(), reply[0]["advice"]["interval"].as_i64()), (Some(true), Some(2000)));
     first.post(json!([{"channel": "/a", "data": 1}]));
     let reply = second.answer().messages();
-    assert_eq!(
-        (channels(&reply), reply[1]["id"].as_str()),
-        (vec!["/a", "/meta/connect"], Some("new"))
-    );
+    assert_eq!((channels(&reply), reply[1]["id"].as_str()), (vec!["/a", "/meta/connect"], Some("new")));
 }
 
 #[test]

@@ -8,16 +8,12 @@ use crate::{
 };
 
 fn numbers(messages: &[Value]) -> impl Iterator<Item = u64> {
-    messages
-        .iter()
-        .filter_map(|message| message["data"].as_u64())
+    messages.iter().filter_map(|message| message["data"].as_u64())
 }
 
 /// Reads an old connection to its connect's reply.
 fn is_answered(messages: &[Value]) -> bool {
-    messages
-        .iter()
-        .any(|message| message["channel"] == "/meta/connect")
+    messages.iter().any(|message| message["channel"] == "/meta/connect")
 }
 
 #[test]

@@ -37,10 +37,7 @@ impl Server {
                     App::new()
                         .service(mounted.service("/bayeux"))
                         .service(web::scope("/deep").service(mounted.service("/er/comet")))
-                        .route(
-                            "/other",
-                            web::get().to(|| async { HttpResponse::Ok().body("other") }),
-                        )
+                        .route("/other", web::get().to(|| async { HttpResponse::Ok().body("other") }))
                 })
                 .workers(2)
                 .h1_allow_half_closed(false)
@@ -50,18 +47,12 @@ impl Server {
                 .expect("a free port");
                 let address = server.addrs()[0];
                 let server = server.run();
-                tell.send((address, server.handle()))
-                    .expect("the test waits");
+                tell.send((address, server.handle())).expect("the test waits");
                 server.await.expect("the server runs");
             });
         });
         let (address, handle) = told.recv().expect("the server starts");
-        Self {
-            address,
-            bayeux,
-            handle,
-            thread: Some(thread),
-        }
+        Self { address, bayeux, handle, thread: Some(thread) }
     }
 
     /// Tells every client, in this thread; the server goes on until it is dropped.

@@ -16,30 +16,19 @@ fn every_client_is_told() {
     let mut socket = Ws::session(&server);
     socket.send(connect("held"));
     // Frames are handled in order: once this is answered, the connect before it is held.
-    assert_eq!(
-        socket.call(json!([{"channel": "/a", "data": 1}]))[0]["successful"],
-        true
-    );
+    assert_eq!(socket.call(json!([{"channel": "/a", "data": 1}]))[0]["successful"], true);
     wait_until(|| server.bayeux.engine().connections() == 6);
     server.shut_down();
     for mut poll in polls {
         let reply = poll.answer().messages().remove(0);
-        assert_eq!(
-            (
-                reply["successful"].as_bool(),
-                reply["advice"]["reconnect"].as_str()
-            ),
-            (Some(true), Some("retry"))
-        );
+        assert_eq!((reply["successful"].as_bool(), reply["advice"]["reconnect"].as_str()), (Some(true), Some("retry")));
         assert!((0..=5000).contains(&reply["advice"]["interval"].as_i64().expect("a number")));
     }
     let reply = socket.messages().remove(0);
-    assert_eq!(
-        (reply["id"].as_str(), reply["successful"].as_bool()),
-        (Some("held"), Some(true))
-    );
+    assert_eq!((reply["id"].as_str(), reply["successful"].as_bool()), (Some("held"), Some(true)));
     assert_eq!(socket.read(), Frame::Close(1001));
     let mut late = Http::open(&server);
-    let refused = late.post(json!([{"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"]}]));
+    let refused = late
+        .post(json!([{"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"]}]));
     assert_eq!(refused[0]["error"], "503::shutting_down");
 }

@@ -10,11 +10,7 @@ use crate::{
 fn bx_ws_1_handshake_subscribe_publish_over_one_socket() {
     let server = Server::start();
     let mut peer = Ws::session(&server);
-    assert!(
-        peer.response
-            .header("set-cookie")
-            .is_some_and(|cookie| cookie.starts_with("BAYEUX_BROWSER="))
-    );
+    assert!(peer.response.header("set-cookie").is_some_and(|cookie| cookie.starts_with("BAYEUX_BROWSER=")));
     peer.call(json!([{"channel": "/meta/subscribe", "subscription": "/a"}]));
     peer.send(connect("held"));
     peer.send(json!([{"channel": "/a", "data": 1, "id": 1}]));
@@ -69,8 +65,7 @@ fn bx_ws_5_bad_input_closes_with_a_code() {
     unmasked.http.write([0x81, 0x02, b'[', b']']);
     assert_eq!(unmasked.read(), Frame::Close(1002));
     let mut huge = Ws::open(&server);
-    huge.http
-        .write([&[0x81, 0xff][..], &(1_u64 << 30).to_be_bytes(), &[0; 4]].concat());
+    huge.http.write([&[0x81, 0xff][..], &(1_u64 << 30).to_be_bytes(), &[0; 4]].concat());
     assert_eq!(huge.read(), Frame::Close(1009), "from the header alone");
     assert_eq!(server.bayeux.stats().sockets_refused, 11);
 }
@@ -82,10 +77,7 @@ fn bad_upgrades_are_told_why() {
     let mut headers = UPGRADE;
     headers[2].1 = "8";
     let response = peer.request("GET", "/bayeux", &headers, b"");
-    assert_eq!(
-        (response.status, response.header("sec-websocket-version")),
-        (426, Some("13"))
-    );
+    assert_eq!((response.status, response.header("sec-websocket-version")), (426, Some("13")));
     let mut headers = UPGRADE;
     headers[3].1 = "short";
     let refused = Http::open(&server).request("GET", "/bayeux", &headers, b"");
@@ -126,11 +118,7 @@ fn npm_faye_a_socket_opened_during_the_http_handshake_may_adopt_its_session() {
     let mut late = Http::session(&server);
     late.subscribe("/a");
     socket.http.id = late.id.clone();
-    assert_eq!(
-        socket.call(connect("2"))[0]["error"],
-        "402::session_unknown",
-        "one session for a socket"
-    );
+    assert_eq!(socket.call(connect("2"))[0]["error"], "402::session_unknown", "one session for a socket");
 }
 
 #[test]
@@ -145,9 +133,6 @@ fn messages_that_come_with_the_upgrade_are_not_forgotten() {
     peer.write(bytes);
     let response = peer.answer();
     assert_eq!(response.status, 101);
-    let mut ws = Ws {
-        http: peer,
-        response,
-    };
+    let mut ws = Ws { http: peer, response };
     assert_eq!(ws.read(), Frame::Text(vec![]));
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const HOST: &str = "app.example:8080";
@@ -6,31 +8,25 @@ fn judge(origin: Option<&str>, site: Option<&str>) -> Site {
     let listed = AllowedOrigins::parse([
         "https://listed.example",
         "http://localhost:3000",
-        "http://[::1]:4000",
+        "http://[0:0:0:0:0:0:0:1]:4000",
+        "https://xn--bcher-kva.example",
     ]);
-    let head = CrossSite {
-        origin,
-        more_origins: false,
-        sec_fetch_site: site,
-        host: Some(HOST),
-    };
+    let head = CrossSite { origin, more_origins: false, sec_fetch_site: site, host: Some(HOST) };
     listed.expect("all are origins").judge(&head)
 }
 
 #[test]
 fn bx_hrd_8_the_table_of_origins() {
-    let same = [
-        "http://app.example:8080",
-        "https://app.example:8080",
-        "HTTP://APP.EXAMPLE:8080",
-        "http://App.Example:8080",
-    ];
+    let same =
+        ["http://app.example:8080", "https://app.example:8080", "HTTP://APP.EXAMPLE:8080", "http://App.Example:8080"];
     let listed = [
         "https://listed.example",
         "https://listed.example:443",
         "HTTPS://LISTED.EXAMPLE",
         "http://localhost:3000",
         "http://[::1]:4000",
+        "https://xn--bcher-kva.example",
+        "https://XN--BCHER-KVA.example:443",
     ];
     let foreign = [
         "",
@@ -51,6 +47,13 @@ fn bx_hrd_8_the_table_of_origins() {
         "http://app.example:08080x",
         "http://app.example:",
         "http://app.example:-1",
+        "http://app.example:+8080",
+        "http://app.example:08080",
+        "http://app.example: 8080",
+        "http://app.example:65536",
+        "http://app.example:73616",
+        "http://app.example:0x1f90",
+        "http://app.example:\u{ff18}080",
         "http://app.example:8080:8080",
         "http://app.example:8080/",
         "http://app.example:8080/path",
@@ -92,6 +95,22 @@ fn bx_hrd_8_the_table_of_origins() {
         "http://127.0.0.1:3000",
         "http://[::1]",
         "http://[::2]:4000",
+        "https://[::1]:4000",
+        "http://[::1%25eth0]:4000",
+        "http://[::ffff:127.0.0.1]:4000",
+        "http://[]:4000",
+        "http://[localhost]:3000",
+        "http://[::1]x:4000",
+        "https://b\u{fc}cher.example",
+        "https://xn--bcher-kva.example.",
+        "https://xn--bcher-kvb.example",
+        "http://app.example\t:8080",
+        "http://app.example\n:8080",
+        "http://app.example:8080\r\nX: y",
+        "http:/app.example:8080",
+        "http:///app.example:8080",
+        "http://.app.example:8080",
+        "null http://app.example:8080",
         "http://[::1:4000",
         "http://::1:4000",
         "http://localhost:3000\0",
@@ -102,11 +121,7 @@ fn bx_hrd_8_the_table_of_origins() {
         assert_eq!(judge(Some(origin), None), Site::Same, "{origin}");
     }
     for origin in listed {
-        assert_eq!(
-            judge(Some(origin), None),
-            Site::Listed(origin.to_owned()),
-            "{origin}"
-        );
+        assert_eq!(judge(Some(origin), None), Site::Listed(origin.to_owned()), "{origin}");
     }
     for origin in foreign {
         assert_eq!(judge(Some(origin), None), Site::Foreign, "{origin}");
@@ -122,26 +137,16 @@ fn bx_hrd_8_sec_fetch_site_must_agree() {
         (None, Some("same-site"), Site::Foreign),
         (None, Some("cross-site"), Site::Foreign),
         (None, Some("bogus"), Site::Foreign),
-        (
-            Some("http://app.example:8080"),
-            Some("same-origin"),
-            Site::Same,
-        ),
-        (
-            Some("http://app.example:8080"),
-            Some("cross-site"),
-            Site::Foreign,
-        ),
-        (
-            Some("https://listed.example"),
-            Some("cross-site"),
-            Site::Listed("https://listed.example".to_owned()),
-        ),
-        (
-            Some("https://evil.example"),
-            Some("same-origin"),
-            Site::Foreign,
-        ),
+        (Some("http://app.example:8080"), Some("same-origin"), Site::Same),
+        (Some("http://app.example:8080"), Some("cross-site"), Site::Foreign),
+        (Some("https://listed.example"), Some("cross-site"), Site::Listed("https://listed.example".to_owned())),
+        (Some("https://evil.example"), Some("same-origin"), Site::Foreign),
+        (Some("null"), Some("same-origin"), Site::Foreign),
+        (Some("null"), Some("none"), Site::Foreign),
+        (Some("http://app.example:8080"), Some("same-site"), Site::Foreign),
+        (None, Some(""), Site::Foreign),
+        (None, Some("Same-Origin"), Site::Foreign),
+        (None, Some("same-origin, cross-site"), Site::Foreign),
     ] {
         assert_eq!(judge(origin, site), expected, "{origin:?} {site:?}");
     }
@@ -156,43 +161,53 @@ fn two_origin_headers_are_foreign() {
         ..CrossSite::default()
     };
     assert_eq!(AllowedOrigins::default().judge(&head), Site::Foreign);
-    let head = CrossSite {
-        more_origins: false,
-        ..head
-    };
+    let head = CrossSite { more_origins: false, ..head };
     assert_eq!(AllowedOrigins::default().judge(&head), Site::Same);
     let head = CrossSite { host: None, ..head };
     assert_eq!(AllowedOrigins::default().judge(&head), Site::Foreign);
+    let twice = CrossSite { origin: Some("https://listed.example"), more_origins: true, ..CrossSite::default() };
+    let listed = AllowedOrigins::parse(["https://listed.example"]).expect("it is an origin");
+    assert_eq!(listed.judge(&twice), Site::Foreign);
+}
+
+#[test]
+fn a_host_that_is_none_makes_nothing_same() {
+    for host in ["", " ", "a@b", "a/b", "a:b", "a:1:2", "[::1", "a,a", "a a"] {
+        let origin = format!("http://{host}");
+        let head = CrossSite { origin: Some(&origin), host: Some(host), ..CrossSite::default() };
+        assert_eq!(AllowedOrigins::default().judge(&head), Site::Foreign, "{host}");
+    }
+}
+
+#[test]
+fn bx_hrd_8_cors_names_the_one_origin() {
+    let origin = "https://listed.example";
+    let cors =
+        [("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true"), ("Vary", "Origin")];
+    let preflight = [
+        ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+        ("Access-Control-Allow-Headers", "Content-Type, Pragma, X-Requested-With, Authorization"),
+        ("Access-Control-Max-Age", "600"),
+    ];
+    let own = |headers: &[(&'static str, &str)]| -> Vec<_> {
+        headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+    };
+    assert_eq!(cors_headers(origin), own(&cors));
+    assert_eq!(preflight_headers(origin), own(&[&cors[..], &preflight].concat()));
 }
 
 #[test]
 fn the_default_port_may_be_left_out() {
-    for (origin, host) in [
-        ("http://a", "a:80"),
-        ("http://a:80", "a"),
-        ("https://a", "a:443"),
-        ("https://a:443", "a"),
-    ] {
-        let head = CrossSite {
-            origin: Some(origin),
-            host: Some(host),
-            ..CrossSite::default()
-        };
-        assert_eq!(
-            AllowedOrigins::default().judge(&head),
-            Site::Same,
-            "{origin} {host}"
-        );
+    for (origin, host) in [("http://a", "a:80"), ("http://a:80", "a"), ("https://a", "a:443"), ("https://a:443", "a")] {
+        let head = CrossSite { origin: Some(origin), host: Some(host), ..CrossSite::default() };
+        assert_eq!(AllowedOrigins::default().judge(&head), Site::Same, "{origin} {host}");
     }
 }
 
 #[test]
 fn a_list_that_lets_anybody_in_is_refused() {
     for text in ["*", "null", "https://*.example"] {
-        assert_eq!(
-            AllowedOrigins::parse([text]),
-            Err(OriginError::Anybody(text.to_owned()))
-        );
+        assert_eq!(AllowedOrigins::parse([text]), Err(OriginError::Anybody(text.to_owned())));
     }
     for text in [
         "app.example",
@@ -200,10 +215,80 @@ fn a_list_that_lets_anybody_in_is_refused() {
         "https://u@app.example",
         "",
         "ftp://app.example",
+        "https://app.example:",
+        "https://app.example:0443",
+        "https://app.example?x",
+        "https://b\u{fc}cher.example",
+        "https://a.example, https://b.example",
     ] {
-        assert_eq!(
-            AllowedOrigins::parse([text]),
-            Err(OriginError::Form(text.to_owned()))
-        );
+        assert_eq!(AllowedOrigins::parse([text]), Err(OriginError::Form(text.to_owned())));
+    }
+}
+
+/// Texts that differ little from an origin that is let in.
+fn near() -> impl Strategy<Value = String> {
+    let good = prop::sample::select(vec![
+        "http://app.example:8080",
+        "https://app.example:8080",
+        "https://listed.example",
+        "http://localhost:3000",
+    ]);
+    let edit = ("[ -~\u{e9}\u{ff0e}\0]{0,3}", 0..30_usize, 0..3_usize);
+    (good, prop::collection::vec(edit, 1..3)).prop_map(|(good, edits)| {
+        edits.into_iter().fold(good.to_owned(), |text, (put, at, cut)| {
+            let characters: Vec<char> = text.chars().collect();
+            let at = at.min(characters.len());
+            let (head, tail) = characters.split_at(at);
+            head.iter().copied().chain(put.chars()).chain(tail.iter().skip(cut).copied()).collect()
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #[test]
+    fn bx_hrd_8_only_the_very_origins_are_let_in(origin in prop_oneof![4 => near(), 1 => any::<String>()]) {
+        let lower = origin.to_ascii_lowercase();
+        let expected = match lower.as_str() {
+            "http://app.example:8080" | "https://app.example:8080" => Site::Same,
+            "https://listed.example" | "https://listed.example:443" | "http://localhost:3000" => {
+                Site::Listed(origin.clone())
+            }
+            _ => Site::Foreign,
+        };
+        prop_assert_eq!(judge(Some(&origin), None), expected);
+    }
+
+    #[test]
+    fn no_text_panics(origin: String, site: String, host: String) {
+        let head = CrossSite {
+            origin: Some(&origin),
+            more_origins: false,
+            sec_fetch_site: Some(&site),
+            host: Some(&host),
+        };
+        prop_assert_eq!(AllowedOrigins::default().judge(&head), Site::Foreign);
+        // What can be listed shows itself in the form that is listed.
+        if let Ok(origin) = origin.parse::<Origin>() {
+            prop_assert_eq!(origin.to_string().parse(), Ok(origin));
+        }
+    }
+
+    #[test]
+    fn what_is_listed_has_one_form(
+        scheme in "[hH][tT][tT][pP][sS]?",
+        host in prop_oneof!["[a-zA-Z0-9._-]{1,20}", any::<u128>().prop_map(|bits| format!("[{}]", Ipv6Addr::from(bits)))],
+        port in prop::option::of(1..=u16::MAX),
+    ) {
+        let text = format!("{scheme}://{host}{}", port.map(|port| format!(":{port}")).unwrap_or_default());
+        let origin: Origin = text.parse().expect("it has the form of an origin");
+        let shown = origin.to_string();
+        prop_assert_eq!(shown.parse(), Ok(origin));
+        prop_assert!(!shown.bytes().any(|byte| byte.is_ascii_uppercase()));
+        let default = if shown.starts_with("https") { ":443" } else { ":80" };
+        prop_assert!(host.starts_with('[') || !shown.ends_with(default));
+        let listed = AllowedOrigins::parse([&shown]).expect("it has the form of an origin");
+        let head = CrossSite { origin: Some(&text), ..CrossSite::default() };
+        prop_assert_eq!(listed.judge(&head), Site::Listed(text.clone()));
     }
 }
