@@ -1,237 +1,285 @@
-//! One publisher, many subscribers, closed loop; floor and server in turn.
+//! One publisher to many subscribers: floor and server in turn, and the ratio of their CPU time.
 
-use std::{
-    io::{self, Read, Write},
-    time::{Duration, Instant},
+use std::io;
+
+use serde::Serialize;
+
+use crate::{
+    Verdict, answers,
+    answers::Heard,
+    args::{Fanout, Plan, Target, Transport, Url},
+    latency::Latencies,
+    load::{Load, Pace, Stretch},
+    message::{self, Template},
+    process::{Server, allow_files},
+    session::Session,
+    text::thousands,
 };
 
-use memchr::memmem;
-use mio::{Events, Interest, Poll, Token, net::TcpStream};
-
-use crate::{Fanout, Transport, frames, http, process::Server, session::Session};
-
-/// Longest wait for a round: after that something was lost.
-const PATIENCE: Duration = Duration::from_secs(20);
-const CHANNEL: &str = "/bench/x";
-
-pub(crate) fn run(args: &Fanout) -> io::Result<()> {
-    let common = &args.common;
-    let program = std::env::current_exe()?;
-    let floor = Server::start(&program.to_string_lossy(), &["floor"])?;
-    let server =
-        Server::start(&common.server, &["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--timeout", "10m"])?;
-    let mut floor_load = Load::at_floor(&floor, args)?;
-    let mut server_load = Load::at_server(&server, args)?;
-    println!(
-        "{} subscribers over {:?}, {} bytes, {} in flight; {} pairs of {} s",
-        common.sessions, common.transport, args.payload, args.in_flight, args.runs, args.seconds
-    );
-    println!(
-        "{:>8} {:>12} {:>12} {:>10} {:>10} {:>6} {:>6}",
-        "", "µs CPU/del.", "del./s", "p50 µs", "p99 µs", "lost", "dup."
-    );
-    let mut ratios = Vec::new();
-    for _ in 0..args.runs {
-        let below = floor_load.measure(&floor, args)?;
-        below.print("floor");
-        let above = server_load.measure(&server, args)?;
-        above.print("server");
-        ratios.push(above.micros_per_delivery() / below.micros_per_delivery());
+pub(crate) fn run(args: &Fanout) -> io::Result<Verdict> {
+    let plan = args.plan();
+    let outcome = measure(&plan, &args.target)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&outcome)?);
+    } else {
+        outcome.print();
     }
-    ratios.sort_by(f64::total_cmp);
-    let (least, median, most) = (ratios[0], ratios[ratios.len() / 2], ratios[ratios.len() - 1]);
-    println!("ratio of CPU per delivery, server to floor: median {median:.2} (min {least:.2}, max {most:.2})");
-    Ok(())
+    Ok(outcome.verdict())
 }
 
-/// All connections of one measured process.
-struct Load {
-    poll: Poll,
-    subscribers: Vec<Subscriber>,
-    publisher: std::net::TcpStream,
-    /// A publish, before and after its number.
-    message: (String, String),
-    sent: u64,
+/// What all pairs showed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) plan: Plan,
+    pub(crate) pairs: Vec<Pair>,
+    /// Server to floor, CPU per delivery.
+    pub(crate) ratio: Option<Ratio>,
 }
 
-struct Subscriber {
-    stream: TcpStream,
-    input: Vec<u8>,
-    /// Over HTTP: what to send after each reply.
-    poll: Vec<u8>,
-    next: u64,
+#[derive(Debug, Serialize)]
+pub(crate) struct Pair {
+    pub(crate) floor: Option<Figures>,
+    pub(crate) server: Figures,
+    ratio: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Ratio {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
 }
 
 /// What one stretch showed.
-struct Stretch {
+#[derive(Debug, Serialize)]
+pub(crate) struct Figures {
+    /// Of the measured process, in microseconds.
+    pub(crate) cpu_micros_per_delivery: Option<f64>,
     deliveries: u64,
-    cpu_nanos: u64,
-    wall: Duration,
-    latencies: Vec<u64>,
-    lost: u64,
-    duplicated: u64,
+    deliveries_per_second: f64,
+    bytes_per_delivery: f64,
+    latency_micros: Percentiles,
+    /// Never came.
+    pub(crate) lost: u64,
+    pub(crate) duplicated: u64,
+    /// Came after a later one.
+    pub(crate) late: u64,
 }
 
-impl Load {
-    fn at_floor(floor: &Server, args: &Fanout) -> io::Result<Self> {
-        let publisher = if args.in_flight > 1 { "/pub-coalescing" } else { "/pub" };
-        let publisher = Session::socket(&floor.address, publisher)?;
-        let subscriber = || match args.common.transport {
-            Transport::Websocket => Session::socket(&floor.address, "/sub"),
-            Transport::LongPolling => Session::floor_poll(&floor.address, "/poll"),
+#[derive(Debug, Serialize)]
+struct Percentiles {
+    p50: u64,
+    p99: u64,
+    p100: u64,
+}
+
+/// A measured process and the load on it.
+struct Side {
+    server: Server,
+    load: Load,
+}
+
+/// Starts floor and server and measures them in turn.
+pub(crate) fn measure(plan: &Plan, target: &Target) -> io::Result<Outcome> {
+    allow_files(plan.subscribers() as u64)?;
+    let server = Server::of(target)?;
+    eprintln!("{plan}: connecting {} subscribers …", thousands(plan.subscribers() as u64));
+    let heard = match answers::hear(&server.url, plan.transport) {
+        Ok(heard) => heard,
+        Err(error) => return Err(server.explain(&error)),
+    };
+    let mut server = Side::at_server(server, plan)?;
+    let mut floor = if server.server.is_visible() { Some(Side::at_floor(plan, &heard)?) } else { None };
+    let mut pairs = Vec::new();
+    for number in 1..=plan.pairs {
+        eprintln!("{plan}: pair {number} of {} …", plan.pairs);
+        let below = floor.as_mut().map(|floor| floor.measure(plan)).transpose();
+        let pair = below.and_then(|below| Ok(Pair::new(below, server.measure(plan)?)));
+        let pair = match pair {
+            Ok(pair) => pair,
+            Err(error) => return Err(server.server.explain(&error)),
         };
-        // What a server makes of a publish: its channel and data.
-        Self::new(args, publisher, "", subscriber)
+        let lost = pair.lost();
+        pairs.push(pair);
+        if lost > 0 {
+            eprintln!("{plan}: {lost} deliveries were lost, so there are no more pairs");
+            break;
+        }
     }
+    let ratio = Ratio::of(pairs.iter().filter_map(|pair| pair.ratio).collect());
+    Ok(Outcome { plan: *plan, pairs, ratio })
+}
 
-    fn at_server(server: &Server, args: &Fanout) -> io::Result<Self> {
-        let publisher = Session::websocket(&server.address, &server.path, None)?;
-        let rest = format!(r#","clientId":"{}","id":"p""#, publisher.client_id);
-        let subscriber = || match args.common.transport {
-            Transport::Websocket => Session::websocket(&server.address, &server.path, Some(CHANNEL)),
-            Transport::LongPolling => Session::long_polling(&server.address, &server.path, CHANNEL),
+impl Side {
+    fn at_server(server: Server, plan: &Plan) -> io::Result<Self> {
+        let load = || {
+            let publisher = Session::open(&server.url, Transport::Websocket, None)?;
+            let template = Template::new(plan.payload, Some(&publisher.client_id));
+            Load::new(plan, template, publisher, |room| {
+                Session::open(&server.url, plan.transport, Some(&message::channel(room)))
+            })
         };
-        Self::new(args, publisher, &rest, subscriber)
+        match load() {
+            Ok(load) => Ok(Self { server, load }),
+            Err(error) => Err(server.explain(&error)),
+        }
     }
 
-    fn new(
-        args: &Fanout,
-        publisher: Session,
-        rest: &str,
-        subscriber: impl Fn() -> io::Result<Session>,
-    ) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let mut subscribers = Vec::new();
-        for n in 0..args.common.sessions {
-            let mut session = subscriber()?;
-            session.stream.write_all(&session.poll)?;
-            session.stream.set_nonblocking(true)?;
-            let mut stream = TcpStream::from_std(session.stream);
-            poll.registry().register(&mut stream, Token(n), Interest::READABLE)?;
-            subscribers.push(Subscriber { stream, input: Vec::new(), poll: session.poll, next: 0 });
+    fn at_floor(plan: &Plan, heard: &Heard) -> io::Result<Self> {
+        let program = std::env::current_exe()?;
+        let answers = &heard.answers;
+        let args = ["floor", "--publish", &answers.publish, "--head", &answers.head, "--connect", &answers.connect];
+        let server = Server::start(&program.to_string_lossy(), &args)?;
+        let at = |path: String| Url { address: server.url.address.clone(), path };
+        // Without other messages in the same turn there is nothing to coalesce.
+        let publisher = if plan.pace == Pace::InFlight(1) { "/pub" } else { "/pub-coalescing" };
+        let publisher = Session::upgraded(&at(publisher.to_owned()))?;
+        let load = Load::new(plan, Template::new(plan.payload, None), publisher, |room| match plan.transport {
+            Transport::Websocket => Session::upgraded(&at(format!("/sub/{room}"))),
+            Transport::LongPolling => Session::floor_poll(&at(format!("/poll/{room}")), &heard.poll),
+        });
+        match load {
+            Ok(load) => Ok(Self { server, load }),
+            Err(error) => Err(server.explain(&error)),
         }
-        publisher.stream.set_nonblocking(true)?;
-        let filler = "x".repeat(args.payload.saturating_sub(22));
-        let before = format!(r#"{{"channel":"{CHANNEL}","data":{{"s":"#);
-        let after = format!(r#","p":"{filler}"}}{rest}}}"#);
-        Ok(Self { poll, subscribers, publisher: publisher.stream, message: (before, after), sent: 0 })
     }
 
-    fn measure(&mut self, server: &Server, args: &Fanout) -> io::Result<Stretch> {
-        for _ in 0..20 {
-            self.round(args, &mut Vec::new())?;
-        }
-        let mut latencies = Vec::new();
-        let (cpu, begin, sent) = (server.cpu_nanos()?, Instant::now(), self.sent);
-        let mut missed = 0;
-        while begin.elapsed() < Duration::from_secs(args.seconds) {
-            missed += self.round(args, &mut latencies)?;
-        }
-        let subscribers = self.subscribers.len() as u64;
-        let lost: u64 = self.subscribers.iter().map(|subscriber| self.sent.saturating_sub(subscriber.next)).sum();
-        Ok(Stretch {
-            deliveries: (self.sent - sent) * subscribers,
-            cpu_nanos: server.cpu_nanos()? - cpu,
-            wall: begin.elapsed(),
-            latencies,
-            lost,
-            duplicated: missed,
-        })
-    }
-
-    /// Publishes, and waits until every subscriber has everything. Returns how many came out of turn.
-    fn round(&mut self, args: &Fanout, latencies: &mut Vec<u64>) -> io::Result<u64> {
-        let mut bytes = Vec::new();
-        for _ in 0..args.in_flight {
-            // Twelve digits, so that every message is equally long.
-            let number = 100_000_000_000 + self.sent;
-            frames::client_text(format!("{}{number}{}", self.message.0, self.message.1).as_bytes(), &mut bytes);
-            self.sent += 1;
-        }
-        let begin = Instant::now();
-        self.publisher.write_all(&bytes)?;
-        let mut behind = self.subscribers.len();
-        let mut events = Events::with_capacity(1024);
-        let (mut scratch, mut out_of_turn) = (vec![0; 64 * 1024], 0);
-        while behind > 0 {
-            // The load never sleeps: else each write would pay for waking it, which in life another machine pays for, and
-            // the slower of floor and server would pay more often.
-            self.poll.poll(&mut events, Some(Duration::ZERO))?;
-            if events.is_empty() && begin.elapsed() > PATIENCE {
-                let missing: u64 = self.subscribers.iter().map(|subscriber| self.sent - subscriber.next).sum();
-                return Err(io::Error::other(format!(
-                    "{missing} deliveries did not come within {} s",
-                    PATIENCE.as_secs()
-                )));
-            }
-            for event in &events {
-                let subscriber = &mut self.subscribers[event.token().0];
-                let was_behind = subscriber.next < self.sent;
-                out_of_turn += subscriber.read(&mut scratch)?;
-                if was_behind && subscriber.next >= self.sent {
-                    behind -= 1;
-                    latencies.push(begin.elapsed().as_micros() as u64);
-                }
-            }
-        }
-        // The acknowledgements are not looked at, only taken away.
-        while self.publisher.read(&mut scratch).is_ok_and(|length| length > 0) {}
-        Ok(out_of_turn)
+    fn measure(&mut self, plan: &Plan) -> io::Result<Figures> {
+        self.load.warm_up(plan.pace)?;
+        let before = self.server.cpu_nanos()?;
+        let stretch = self.load.stretch(plan.pace, plan.stretch())?;
+        let cpu = before.zip(self.server.cpu_nanos()?).map(|(before, after)| after - before);
+        Ok(Figures::new(&stretch, cpu))
     }
 }
 
-impl Subscriber {
-    /// Reads what there is, and checks the numbers. Returns how many were out of turn.
-    fn read(&mut self, scratch: &mut [u8]) -> io::Result<u64> {
-        let mut out_of_turn = 0;
-        loop {
-            match self.stream.read(scratch) {
-                Ok(0) => return Err(io::Error::other("the server closed a connection")),
-                Ok(length) => self.input.extend_from_slice(&scratch[..length]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
+impl Figures {
+    fn new(stretch: &Stretch, cpu_nanos: Option<u64>) -> Self {
+        let deliveries = stretch.deliveries as f64;
+        Self {
+            cpu_micros_per_delivery: cpu_nanos.map(|nanos| nanos as f64 / 1e3 / deliveries),
+            deliveries: stretch.deliveries,
+            deliveries_per_second: deliveries / stretch.wall.as_secs_f64(),
+            bytes_per_delivery: stretch.bytes as f64 / deliveries,
+            latency_micros: Percentiles::of(&stretch.latencies),
+            lost: stretch.lost,
+            duplicated: stretch.duplicated,
+            late: stretch.late,
         }
-        let mut used = 0;
-        while let Some(length) = self.complete(&self.input[used..]) {
-            for at in memmem::find_iter(&self.input[used..used + length], b"\"s\":") {
-                let digits = &self.input[used + at + 4..used + at + 16];
-                let number = digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')) - 100_000_000_000;
-                out_of_turn += u64::from(number != self.next);
-                self.next = number + 1;
-            }
-            used += length;
-            if !self.poll.is_empty() {
-                self.stream.write_all(&self.poll)?;
-            }
-        }
-        self.input.drain(..used);
-        Ok(out_of_turn)
     }
 
-    fn complete(&self, bytes: &[u8]) -> Option<usize> {
-        if self.poll.is_empty() { frames::next(bytes).map(|(_, end)| end) } else { http::complete(bytes) }
-    }
-}
-
-impl Stretch {
-    fn micros_per_delivery(&self) -> f64 {
-        self.cpu_nanos as f64 / 1000.0 / self.deliveries.max(1) as f64
-    }
-
-    fn print(&self, name: &str) {
-        let mut sorted = self.latencies.clone();
-        sorted.sort_unstable();
-        let percentile =
-            |percent: usize| sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
+    fn print(&self, pair: &str, name: &str, ratio: Option<f64>) {
         println!(
-            "{name:>8} {:>12.3} {:>12.0} {:>10} {:>10} {:>6} {:>6}",
-            self.micros_per_delivery(),
-            self.deliveries as f64 / self.wall.as_secs_f64(),
-            percentile(50),
-            percentile(99),
+            "{pair:>4}  {name:<6} {:>9} {:>10} {:>9.1} {:>9} {:>9} {:>9} {:>6} {:>6} {:>6}  {}",
+            self.cpu_micros_per_delivery.map_or_else(|| "-".to_owned(), |micros| format!("{micros:.3}")),
+            thousands(self.deliveries_per_second as u64),
+            self.bytes_per_delivery,
+            thousands(self.latency_micros.p50),
+            thousands(self.latency_micros.p99),
+            thousands(self.latency_micros.p100),
             self.lost,
-            self.duplicated
+            self.duplicated,
+            self.late,
+            ratio.map(|ratio| format!("{ratio:.2}x")).unwrap_or_default()
         );
+    }
+}
+
+impl Percentiles {
+    fn of(latencies: &Latencies) -> Self {
+        Self { p50: latencies.percentile(50), p99: latencies.percentile(99), p100: latencies.percentile(100) }
+    }
+}
+
+impl Pair {
+    fn new(floor: Option<Figures>, server: Figures) -> Self {
+        let below = floor.as_ref().and_then(|floor| floor.cpu_micros_per_delivery);
+        let ratio = below.zip(server.cpu_micros_per_delivery).map(|(below, above)| above / below);
+        Self { floor, server, ratio }
+    }
+
+    fn lost(&self) -> u64 {
+        self.server.lost + self.floor.as_ref().map_or(0, |floor| floor.lost)
+    }
+}
+
+impl Ratio {
+    fn of(mut ratios: Vec<f64>) -> Option<Self> {
+        ratios.sort_by(f64::total_cmp);
+        let (least, most) = (*ratios.first()?, *ratios.last()?);
+        let middle = ratios.len() / 2;
+        let median = if ratios.len() % 2 == 1 { ratios[middle] } else { (ratios[middle - 1] + ratios[middle]) / 2.0 };
+        Some(Self { median, least, most })
+    }
+}
+
+impl std::fmt::Display for Ratio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.2}x ({:.2} to {:.2})", self.median, self.least, self.most)
+    }
+}
+
+impl std::fmt::Display for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, ", self.transport)?;
+        let members = thousands(self.members as u64);
+        match self.rooms {
+            1 => write!(f, "1 to {members}, ")?,
+            rooms => write!(f, "{rooms} rooms of {members}, ")?,
+        }
+        match self.pace {
+            Pace::InFlight(count) => write!(f, "{count} in flight"),
+            Pace::PerSecond(rate) => write!(f, "{} publishes a second", thousands(u64::from(rate))),
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn verdict(&self) -> Verdict {
+        let good = self.pairs.iter().all(|pair| pair.lost() + pair.server.duplicated + pair.server.late == 0);
+        if good { Verdict::Good } else { Verdict::Bad }
+    }
+
+    fn print(&self) {
+        let plan = &self.plan;
+        println!("{plan}; {} bytes of data; stretches of {} s", plan.payload, plan.seconds);
+        println!();
+        println!(
+            "{:>4}  {:<6} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>6} {:>6} {:>6}  ratio",
+            "pair", "", "CPU µs/d.", "del./s", "bytes/d.", "p50 µs", "p99 µs", "most µs", "lost", "twice", "late"
+        );
+        for (number, pair) in self.pairs.iter().enumerate() {
+            let number = (number + 1).to_string();
+            match &pair.floor {
+                Some(floor) => {
+                    floor.print(&number, "floor", None);
+                    pair.server.print("", "server", pair.ratio);
+                }
+                None => pair.server.print(&number, "server", None),
+            }
+        }
+        println!();
+        match &self.ratio {
+            Some(ratio) => println!("CPU per delivery, server to floor: {ratio}, median of {}", self.pairs.len()),
+            None => println!("CPU per delivery: unknown without --pid"),
+        }
+        match plan.pace {
+            Pace::InFlight(_) => println!("Latency is counted from the write of the publish."),
+            Pace::PerSecond(_) => println!("Latency is counted from the time at which the publish was due."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
+        let three = Ratio::of(vec![3.0, 1.0, 2.0]).expect("three");
+        assert_eq!((three.least, three.median, three.most), (1.0, 2.0, 3.0));
+        let four = Ratio::of(vec![4.0, 1.0, 2.0, 3.0]).expect("four");
+        assert_eq!((four.least, four.median, four.most), (1.0, 2.5, 4.0));
+        assert!(Ratio::of(Vec::new()).is_none());
     }
 }

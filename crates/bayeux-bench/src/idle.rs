@@ -1,28 +1,109 @@
-//! Resident memory of sessions that wait: WebSockets with a held connect, or held long polls.
+//! Resident memory of sessions that wait: WebSockets with a held connect, or held long-polls.
 
-use std::{io, io::Write};
+use std::{io, thread, time::Duration};
 
-use crate::{Idle, Transport, process::Server, session::Session};
+use serde::Serialize;
 
-pub(crate) fn run(args: &Idle) -> io::Result<()> {
-    let common = &args.common;
-    let server =
-        Server::start(&common.server, &["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--timeout", "10m"])?;
-    let before = server.resident_kib()?;
-    let mut sessions = Vec::with_capacity(common.sessions);
-    for _ in 0..common.sessions {
-        let mut session = match common.transport {
-            Transport::Websocket => Session::websocket(&server.address, &server.path, Some("/bench/x"))?,
-            Transport::LongPolling => Session::long_polling(&server.address, &server.path, "/bench/x")?,
-        };
-        session.stream.write_all(&session.poll)?;
-        sessions.push(session);
+use crate::{
+    Verdict,
+    args::{Idle, Target, Transport},
+    process::{Server, allow_files},
+    session::Session,
+    text::thousands,
+};
+
+/// Sessions between two lines of progress.
+const PROGRESS: u32 = 1000;
+
+pub(crate) fn run(args: &Idle) -> io::Result<Verdict> {
+    let outcome = measure(&args.target, args.transport, args.sessions, args.leave)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&outcome)?);
+    } else {
+        outcome.print();
     }
-    let after = server.resident_kib()?;
-    println!("{} idle sessions over {:?}", common.sessions, common.transport);
-    println!(
-        "resident: {before} KiB before, {after} KiB after, {:.1} KiB a session",
-        (after - before) as f64 / common.sessions as f64
-    );
-    Ok(())
+    Ok(Verdict::Good)
+}
+
+/// Resident memory of the server, in KiB.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    transport: Transport,
+    sessions: u32,
+    before_kib: u64,
+    with_sessions_kib: u64,
+    pub(crate) kib_per_session: f64,
+    pub(crate) left: Option<Left>,
+}
+
+/// What came back after all connections were closed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Left {
+    seconds: u64,
+    kib: u64,
+    /// Of what the sessions had taken.
+    returned_percent: f64,
+    pub(crate) above_start_percent: f64,
+}
+
+pub(crate) fn measure(target: &Target, transport: Transport, sessions: u32, leave: Option<u64>) -> io::Result<Outcome> {
+    allow_files(u64::from(sessions))?;
+    let server = Server::of(target)?;
+    match at(&server, transport, sessions, leave) {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => Err(server.explain(&error)),
+    }
+}
+
+fn at(server: &Server, transport: Transport, sessions: u32, leave: Option<u64>) -> io::Result<Outcome> {
+    let before_kib = server.resident_kib()?;
+    let mut held = Vec::new();
+    for number in 0..sessions {
+        if number % PROGRESS == 0 {
+            eprintln!(
+                "idle, {transport}: {} of {} sessions …",
+                thousands(u64::from(number)),
+                thousands(u64::from(sessions))
+            );
+        }
+        held.push(Session::open(&server.url, transport, Some("/bench/idle"))?);
+    }
+    let with_sessions_kib = server.resident_kib()?;
+    drop(held);
+    let taken = with_sessions_kib as f64 - before_kib as f64;
+    let left = match leave {
+        None => None,
+        Some(seconds) => {
+            eprintln!("idle, {transport}: all connections closed, waiting {seconds} s …");
+            thread::sleep(Duration::from_secs(seconds));
+            let kib = server.resident_kib()?;
+            Some(Left {
+                seconds,
+                kib,
+                returned_percent: (with_sessions_kib as f64 - kib as f64) / taken * 100.0,
+                above_start_percent: (kib as f64 / before_kib as f64 - 1.0) * 100.0,
+            })
+        }
+    };
+    let kib_per_session = taken / f64::from(sessions);
+    Ok(Outcome { transport, sessions, before_kib, with_sessions_kib, kib_per_session, left })
+}
+
+impl Outcome {
+    fn print(&self) {
+        println!("{} idle sessions over {}", thousands(u64::from(self.sessions)), self.transport);
+        println!();
+        println!("resident before        {:>9} KiB", thousands(self.before_kib));
+        println!("with all sessions      {:>9} KiB", thousands(self.with_sessions_kib));
+        println!("each session           {:>9.1} KiB", self.kib_per_session);
+        if let Some(left) = &self.left {
+            println!(
+                "{:>3} s after all left   {:>9} KiB ({:.0} % came back; {:.0} % above the start)",
+                left.seconds,
+                thousands(left.kib),
+                left.returned_percent,
+                left.above_start_percent
+            );
+        }
+    }
 }

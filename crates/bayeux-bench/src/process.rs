@@ -1,59 +1,143 @@
 //! The measured process: started on processor 0, its CPU time and memory read from /proc.
 
 use std::{
+    collections::VecDeque,
     fs, io,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
 };
 
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::{
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+    thread::{CpuSet, sched_setaffinity},
+};
 
-/// A child process that prints `listening on URL` when it is ready. Killed on drop.
+use crate::args::{Target, Url};
+
+/// Lines of a server's log that are kept for the case that it fails.
+const LAST_LINES: usize = 8;
+/// Descriptors besides those of sessions.
+const OTHER_FILES: u64 = 64;
+
+/// A server that is measured. If it was started here, it is killed on drop.
 pub(crate) struct Server {
+    pub(crate) url: Url,
+    pid: Option<u32>,
+    child: Option<Started>,
+}
+
+struct Started {
     child: Child,
-    /// `127.0.0.1:port`
-    pub(crate) address: String,
-    /// The endpoint's path.
-    pub(crate) path: String,
+    log: Arc<Mutex<VecDeque<String>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Starts `program` on processor 0; this process stays on processor 1.
-    pub(crate) fn start(program: &str, args: &[&str]) -> io::Result<Self> {
-        pin(0)?;
-        let child = Command::new(program).args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        pin(1)?;
-        let mut child =
-            child.map_err(|error| io::Error::new(error.kind(), format!("can't start {program}: {error}")))?;
-        let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        for line in BufReader::new(stdout).lines() {
-            if let Some(rest) = line?.strip_prefix("listening on http://") {
-                let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
-                return Ok(Self { child, address: address.to_owned(), path: format!("/{path}") });
+    /// Starts the program that `target` names, or takes the server that runs already.
+    pub(crate) fn of(target: &Target) -> io::Result<Self> {
+        match &target.url {
+            Some(url) => Ok(Self { url: url.clone(), pid: target.pid, child: None }),
+            None => {
+                Self::start(&target.server, &["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--timeout", "10m"])
             }
         }
-        Err(io::Error::other(format!("{program} ended before it was ready")))
     }
 
-    /// CPU time of all its threads in nanoseconds.
-    pub(crate) fn cpu_nanos(&self) -> io::Result<u64> {
-        let mut sum = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
-            sum += text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or(0);
+    /// Starts `program` on processor 0; this process stays on processor 1. Returns when it says `listening on URL`.
+    pub(crate) fn start(program: &str, args: &[&str]) -> io::Result<Self> {
+        pin(0)?;
+        let child = Command::new(program)
+            .args(args)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        pin(1)?;
+        let mut child = child.map_err(|error| {
+            io::Error::new(error.kind(), format!("can't start {program}: {error} (`cargo build --release` makes it)"))
+        })?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let log = Arc::<Mutex<VecDeque<String>>>::default();
+        let kept = Arc::clone(&log);
+        let reader = std::thread::spawn(move || keep_last_lines(stderr, &kept));
+        let started = Started { child, log, reader: Some(reader) };
+        let mut lines = BufReader::new(stdout.ok_or(io::ErrorKind::BrokenPipe)?).lines();
+        for line in lines.by_ref() {
+            if let Some(url) = line?.strip_prefix("listening on ") {
+                let url = Url::parse(url).map_err(io::Error::other)?;
+                // Whatever it prints later must not fill the pipe.
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(Self { url, pid: Some(started.child.id()), child: Some(started) });
+            }
         }
-        Ok(sum)
+        let said = started.end();
+        Err(io::Error::other(format!("{program} ended before it was ready{said}")))
+    }
+
+    /// Whether CPU time and memory can be read.
+    pub(crate) fn is_visible(&self) -> bool {
+        self.pid.is_some()
+    }
+
+    /// CPU time of all its threads in nanoseconds; `None` without a process id.
+    pub(crate) fn cpu_nanos(&self) -> io::Result<Option<u64>> {
+        let Some(pid) = self.pid else {
+            return Ok(None);
+        };
+        let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+            .map_err(|error| io::Error::new(error.kind(), format!("process {pid}: {error}")))?;
+        let mut sum = 0;
+        for task in tasks {
+            let path = task?.path().join("schedstat");
+            let text = match fs::read_to_string(&path) {
+                Ok(text) => text,
+                // The thread has ended since the list was read.
+                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => continue,
+                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            };
+            let nanos = text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok());
+            sum += nanos.ok_or_else(|| io::Error::other(format!("{} reads {text:?}", path.display())))?;
+        }
+        Ok(Some(sum))
     }
 
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> io::Result<u64> {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let pid = self.pid.ok_or_else(|| io::Error::other("memory needs --pid beside --url"))?;
+        let path = format!("/proc/{pid}/status");
+        let text =
+            fs::read_to_string(&path).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        Ok(line.trim().trim_end_matches(" kB").parse().unwrap_or(0))
+        line.trim().trim_end_matches(" kB").parse().map_err(|_| io::Error::other(format!("{path} has no VmRSS")))
+    }
+
+    /// `error`, with the end of the log of a server that was started here.
+    pub(crate) fn explain(self, error: &io::Error) -> io::Error {
+        let said = self.child.map(Started::end).unwrap_or_default();
+        io::Error::new(error.kind(), format!("{error}{said}"))
     }
 }
 
-impl Drop for Server {
+impl Started {
+    /// Ends the process; returns what its log said last, ready to be appended to a sentence.
+    fn end(mut self) -> String {
+        let _ = self.child.kill();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.is_empty() {
+            return String::new();
+        }
+        let lines: String = log.iter().map(|line| format!("\n  {line}")).collect();
+        format!("; the last lines of its log:{lines}")
+    }
+}
+
+impl Drop for Started {
     fn drop(&mut self) {
         // It may have ended by itself; either way it is gone.
         let _ = self.child.kill();
@@ -61,11 +145,38 @@ impl Drop for Server {
     }
 }
 
+fn keep_last_lines(stderr: Option<impl io::Read>, kept: &Mutex<VecDeque<String>>) {
+    for line in stderr.into_iter().flat_map(|stderr| BufReader::new(stderr).lines()).map_while(Result::ok) {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == LAST_LINES {
+            kept.pop_front();
+        }
+        kept.push_back(line);
+    }
+}
+
+/// Makes room for `sessions` sockets in this process and in what it starts.
+pub(crate) fn allow_files(sessions: u64) -> io::Result<()> {
+    let needed = sessions + OTHER_FILES;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let maximum = maximum.map(|maximum| maximum.max(needed));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).map_err(|error| {
+        let limit = getrlimit(Resource::Nofile).maximum.unwrap_or_default();
+        io::Error::other(format!(
+            "{sessions} sessions need {needed} open files and at most {limit} are allowed ({error}): raise the hard limit \
+             (`ulimit -Hn`) or take fewer sessions"
+        ))
+    })
+}
+
 /// Pins this thread, and what it starts, to one processor.
 fn pin(processor: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(processor);
     sched_setaffinity(None, &set).map_err(|error| {
-        io::Error::new(error.kind(), format!("can't run on processor {processor}: two processors are needed ({error})"))
+        io::Error::other(format!("can't run on processor {processor}: processors 0 and 1 are needed ({error})"))
     })
 }

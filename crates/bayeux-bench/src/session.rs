@@ -3,149 +3,196 @@
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
+    time::Duration,
 };
 
 use memchr::memmem;
 
-use crate::{frames, http};
+use crate::{
+    PATIENCE,
+    args::{Transport, Url},
+    connection::said,
+    frames, http,
+};
 
-/// A connection with a session on it, or, to a floor, without.
+/// A connection with a session on it whose connect is held; or one to a floor, which knows no sessions.
 pub(crate) struct Session {
     pub(crate) stream: TcpStream,
+    pub(crate) transport: Transport,
     pub(crate) client_id: String,
-    /// The whole request of a connect, over HTTP.
-    pub(crate) poll: Vec<u8>,
+    /// The bytes of a connect. A floor's WebSocket never sends it.
+    pub(crate) connect: Vec<u8>,
+    /// Read beyond what was asked for.
+    pub(crate) input: Vec<u8>,
+    /// Sent with each request over HTTP.
+    cookie: String,
 }
 
 const HANDSHAKE: &str = r#"[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket","long-polling"],"id":"h"}]"#;
 
 impl Session {
-    /// A WebSocket that was upgraded at `path` and has no session.
-    pub(crate) fn socket(address: &str, path: &str) -> io::Result<Self> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
+    /// A session with a held connect, subscribed to `channel` if there is one.
+    pub(crate) fn open(server: &Url, transport: Transport, channel: Option<&str>) -> io::Result<Self> {
+        let mut session = match transport {
+            Transport::Websocket => Self::upgraded(server)?,
+            Transport::LongPolling => Self::connected(server, transport)?,
+        };
+        let reply = session.call(server, "/meta/handshake", HANDSHAKE)?;
+        session.client_id = client_id(&reply)?;
+        let id = session.client_id.clone();
+        let kind = match transport {
+            Transport::Websocket => "websocket",
+            Transport::LongPolling => "long-polling",
+        };
+        let connect = |advice: &str| {
+            format!(r#"[{{"channel":"/meta/connect","connectionType":"{kind}","clientId":"{id}","id":"c"{advice}}}]"#)
+        };
+        // Some servers answer the first connect at once, others hold it; with this advice all answer.
+        session.call(server, "/meta/connect", &connect(r#","advice":{"timeout":0}"#))?;
+        if let Some(channel) = channel {
+            let subscribe =
+                format!(r#"[{{"channel":"/meta/subscribe","subscription":"{channel}","clientId":"{id}","id":"s"}}]"#);
+            session.call(server, "/meta/subscribe", &subscribe)?;
+        }
+        session.connect = session.wrap(server, &connect(""));
+        session.stream.write_all(&session.connect)?;
+        Ok(session)
+    }
+
+    /// A WebSocket that was upgraded and has no session.
+    pub(crate) fn upgraded(server: &Url) -> io::Result<Self> {
+        let mut session = Self::connected(server, Transport::Websocket)?;
+        let Url { address, path } = server;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
-        stream.write_all(request.as_bytes())?;
-        let answer = read_http(&mut stream)?;
-        if !answer.starts_with(b"HTTP/1.1 101") {
-            return Err(io::Error::other("the upgrade was refused"));
+        session.stream.write_all(request.as_bytes())?;
+        let (head, _) = session.read_response()?;
+        if !head.starts_with(b"HTTP/1.1 101") {
+            return Err(said("the upgrade to a WebSocket was refused", &head));
         }
-        Ok(Self { stream, client_id: String::new(), poll: Vec::new() })
-    }
-
-    /// A session over a WebSocket, subscribed to `channel` if there is one, with a held connect.
-    pub(crate) fn websocket(address: &str, path: &str, channel: Option<&str>) -> io::Result<Self> {
-        let mut session = Self::socket(address, path)?;
-        session.client_id = client_id(&session.call(HANDSHAKE)?)?;
-        let id = session.client_id.clone();
-        let connect =
-            format!(r#"[{{"channel":"/meta/connect","connectionType":"websocket","clientId":"{id}","id":"c"}}]"#);
-        session.call(&connect)?;
-        if let Some(channel) = channel {
-            session.call(&subscribe(channel, &id))?;
-        }
-        let mut frame = Vec::new();
-        frames::client_text(connect.as_bytes(), &mut frame);
-        session.stream.write_all(&frame)?;
         Ok(session)
     }
 
-    /// A session over HTTP, subscribed to `channel`; its next connect is `poll`.
-    pub(crate) fn long_polling(address: &str, path: &str, channel: &str) -> io::Result<Self> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        let reply = post(&mut stream, address, path, "", HANDSHAKE)?;
-        let id = client_id(&reply)?;
-        let cookie = cookie(&reply).unwrap_or_default();
-        let connect =
-            format!(r#"[{{"channel":"/meta/connect","connectionType":"long-polling","clientId":"{id}","id":"c"}}]"#);
-        post(&mut stream, address, path, &cookie, &connect)?;
-        post(&mut stream, address, path, &cookie, &subscribe(channel, &id))?;
-        let poll = request(address, path, &cookie, &connect);
-        Ok(Self { stream, client_id: id, poll })
+    /// A long poll at a floor, which holds `poll`.
+    pub(crate) fn floor_poll(floor: &Url, poll: &[u8]) -> io::Result<Self> {
+        let mut session = Self::connected(floor, Transport::LongPolling)?;
+        let Url { address, path } = floor;
+        session.stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())?;
+        session.read_response()?;
+        session.connect = poll.to_vec();
+        session.stream.write_all(poll)?;
+        Ok(session)
     }
 
-    /// A connection to a floor that polls at `path`.
-    pub(crate) fn floor_poll(address: &str, path: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+    fn connected(server: &Url, transport: Transport) -> io::Result<Self> {
+        let stream = TcpStream::connect(&server.address)
+            .map_err(|error| io::Error::new(error.kind(), format!("can't connect to {}: {error}", server.address)))?;
         stream.set_nodelay(true)?;
-        // As long as a real one, cookie and all.
-        let id = "0".repeat(34);
-        let connect =
-            format!(r#"[{{"channel":"/meta/connect","connectionType":"long-polling","clientId":"{id}","id":"c"}}]"#);
-        let poll = request(address, path, &format!("BAYEUX_BROWSER={}", "0".repeat(64)), &connect);
-        Ok(Self { stream, client_id: id, poll })
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let (input, connect) = (Vec::new(), Vec::new());
+        Ok(Self { stream, transport, client_id: String::new(), connect, input, cookie: String::new() })
     }
 
-    fn call(&mut self, batch: &str) -> io::Result<Vec<u8>> {
-        let mut frame = Vec::new();
-        frames::client_text(batch.as_bytes(), &mut frame);
-        self.stream.write_all(&frame)?;
-        let mut bytes = Vec::new();
-        loop {
-            if let Some((payload, end)) = frames::next(&bytes) {
-                if end != bytes.len() {
-                    return Err(io::Error::other("more than was asked for"));
+    /// Sends `batch` and returns the reply on `channel`, which must be successful.
+    fn call(&mut self, server: &Url, channel: &str, batch: &str) -> io::Result<Vec<u8>> {
+        let bytes = self.wrap(server, batch);
+        self.stream.write_all(&bytes)?;
+        let reply = match self.transport {
+            Transport::Websocket => self.read_text(channel)?,
+            Transport::LongPolling => {
+                let (head, body) = self.read_response()?;
+                if let Some(cookie) = cookie(&head) {
+                    self.cookie = cookie;
                 }
-                return Ok(bytes[payload].to_vec());
+                body
             }
-            read_more(&mut self.stream, &mut bytes)?;
+        };
+        if memmem::find(&reply, b"\"successful\":true").is_none() {
+            return Err(said(&format!("{channel} was refused"), &reply));
+        }
+        Ok(reply)
+    }
+
+    /// `batch` as it is sent.
+    fn wrap(&self, server: &Url, batch: &str) -> Vec<u8> {
+        match self.transport {
+            Transport::Websocket => {
+                let mut frame = Vec::new();
+                frames::client(frames::Kind::Text, batch.as_bytes(), &mut frame);
+                frame
+            }
+            Transport::LongPolling => {
+                let Url { address, path } = server;
+                let cookie =
+                    if self.cookie.is_empty() { String::new() } else { format!("Cookie: {}\r\n", self.cookie) };
+                let length = batch.len();
+                format!(
+                    "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n{cookie}\
+                     Content-Length: {length}\r\n\r\n{batch}"
+                )
+                .into_bytes()
+            }
+        }
+    }
+
+    /// The next text frame that names `channel`.
+    pub(crate) fn read_text(&mut self, channel: &str) -> io::Result<Vec<u8>> {
+        loop {
+            if let Some(frame) = frames::next(&self.input)? {
+                let payload = self.input[frame.payload].to_vec();
+                self.input.drain(..frame.end);
+                match frame.kind {
+                    frames::Kind::Text if memmem::find(&payload, channel.as_bytes()).is_some() => return Ok(payload),
+                    frames::Kind::Close => return Err(said("a WebSocket was closed by the other side", &payload)),
+                    frames::Kind::Text | frames::Kind::Ping | frames::Kind::Pong => {}
+                }
+            } else {
+                self.read_more()?;
+            }
+        }
+    }
+
+    /// Head and body of the next response.
+    pub(crate) fn read_response(&mut self) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        loop {
+            if let Some(message) = http::next(&self.input)? {
+                let (head, body, end) = (message.head.to_vec(), message.body.to_vec(), message.end);
+                self.input.drain(..end);
+                return Ok((head, body));
+            }
+            self.read_more()?;
+        }
+    }
+
+    fn read_more(&mut self) -> io::Result<()> {
+        let mut chunk = [0; 4096];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Err(io::Error::other("a connection was closed by the other side")),
+            Ok(length) => {
+                self.input.extend_from_slice(&chunk[..length]);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(silent(PATIENCE)),
+            Err(error) => Err(error),
         }
     }
 }
 
-fn subscribe(channel: &str, id: &str) -> String {
-    format!(r#"[{{"channel":"/meta/subscribe","subscription":"{channel}","clientId":"{id}","id":"s"}}]"#)
-}
-
-fn request(address: &str, path: &str, cookie: &str, body: &str) -> Vec<u8> {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nCookie: {cookie}\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-fn post(stream: &mut TcpStream, address: &str, path: &str, cookie: &str, body: &str) -> io::Result<Vec<u8>> {
-    stream.write_all(&request(address, path, cookie, body))?;
-    let answer = read_http(stream)?;
-    if memmem::find(&answer, b"\"successful\":true").is_none() {
-        return Err(io::Error::other(format!("refused: {}", String::from_utf8_lossy(&answer))));
-    }
-    Ok(answer)
-}
-
-fn read_http(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    while http::complete(&bytes).is_none() {
-        read_more(stream, &mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let mut chunk = [0; 4096];
-    let length = stream.read(&mut chunk)?;
-    if length == 0 {
-        return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-    }
-    bytes.extend_from_slice(&chunk[..length]);
-    Ok(())
+fn silent(patience: Duration) -> io::Error {
+    io::Error::other(format!("the server did not answer within {} s", patience.as_secs()))
 }
 
 fn client_id(reply: &[u8]) -> io::Result<String> {
     let after = |needle: &[u8]| memmem::find(reply, needle).map(|at| at + needle.len());
-    let start = after(b"\"clientId\":\"").ok_or_else(|| io::Error::other("the handshake was refused"))?;
+    let start = after(b"\"clientId\":\"").ok_or_else(|| said("a handshake reply without a clientId", reply))?;
     let id = reply[start..].split(|byte| *byte == b'"').next().unwrap_or_default();
     Ok(String::from_utf8_lossy(id).into_owned())
 }
 
-fn cookie(reply: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(reply);
+fn cookie(head: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(head);
     let line = text.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie:"))?;
     Some(line[11..].split(';').next()?.trim().to_owned())
 }

@@ -1,0 +1,240 @@
+//! The command line: what can be measured, how, and on which server.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::{
+    answers::Answers,
+    load::Pace,
+    message::{LEAST_PAYLOAD, MOST_ROOMS},
+};
+
+/// Measures what a Bayeux server costs: CPU for each delivery, latency, loss, and memory of idle sessions.
+///
+/// CPU is told as a ratio. Beside the server runs a floor: a bare epoll loop that writes the same bytes to as many sockets
+/// and does nothing else. Floor and server are measured in turn, in one run, on processor 0; the load runs on processor 1.
+/// So the ratio holds where microseconds don't, on a machine that is slow or shared; let nothing else run all the same.
+#[derive(Debug, Parser)]
+#[command(name = "bayeux-bench", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  cargo build --release --workspace
+  bayeux-bench report
+  bayeux-bench fanout --in-flight 16
+  bayeux-bench fanout --transport long-polling
+  bayeux-bench fanout --rooms 100 --members 10 --rate 1000
+  bayeux-bench idle --transport long-polling --leave
+  bayeux-bench fanout --url http://127.0.0.1:8000/faye --pid 4711
+
+Exit code: 0 if all is well, 1 if a delivery was lost or came twice or a target was missed, 2 if it could not be measured.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// All figures with a target, one after the other, in one table (about five minutes).
+    Report(Report),
+    /// One publisher to many subscribers, in one room or in many.
+    ///
+    /// With --in-flight the loop is closed: so many publishes in one write, and the next when every subscriber has all of
+    /// them. With --rate it is open: publishes leave at their time whatever comes back, and latency counts from the time at
+    /// which a publish was due, so that a server that stalls can't hide it.
+    Fanout(Fanout),
+    /// Resident memory of sessions that wait: WebSockets with a held connect, or held long-polls.
+    Idle(Idle),
+    /// The floor itself, on a free port (started by the other commands).
+    #[command(hide = true)]
+    Floor(Answers),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) length: Length,
+    /// Also close all idle sessions and see after a minute what memory came back (two minutes more).
+    #[arg(long)]
+    pub(crate) leave: bool,
+    /// Print JSON in place of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fanout {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How subscribers connect. The publisher has a WebSocket always.
+    #[arg(long, value_enum, default_value_t = Transport::Websocket)]
+    pub(crate) transport: Transport,
+    /// Rooms, each a channel of its own; publishes go to one after the other.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MOST_ROOMS as i64))]
+    pub(crate) rooms: u32,
+    /// Subscribers of each room.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) members: u32,
+    /// Publishes in one write before anything is waited for. With 1, the floor writes each message by itself; with more, it
+    /// writes what came in one turn at once.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) in_flight: u32,
+    /// Publishes a second, open loop.
+    #[arg(long, value_name = "N", conflicts_with = "in_flight", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: Option<u32>,
+    /// Bytes of `data` in each publish.
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(LEAST_PAYLOAD as i64..))]
+    pub(crate) payload: u32,
+    #[command(flatten)]
+    pub(crate) length: Length,
+    /// Print JSON in place of the text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Idle {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How sessions connect.
+    #[arg(long, value_enum, default_value_t = Transport::Websocket)]
+    pub(crate) transport: Transport,
+    /// Sessions, each on a connection of its own.
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sessions: u32,
+    /// Then close all connections and see what memory came back so many seconds later (60 if you don't say).
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60")]
+    pub(crate) leave: Option<u64>,
+    /// Print JSON in place of the text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is measured.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The program to measure. It is started as `PROGRAM serve --listen 127.0.0.1:0 --workers 1 --timeout 10m`, on
+    /// processor 0, and prints `listening on URL` when it is ready.
+    #[arg(long, value_name = "PROGRAM", default_value = "target/release/bayeux")]
+    pub(crate) server: String,
+    /// A Bayeux server that runs already, as in http://127.0.0.1:8000/faye. Pin it to processor 0 yourself (`taskset -c 0
+    /// COMMAND`). Without --pid there is no CPU to compare, so no floor runs.
+    #[arg(long, conflicts_with = "server", value_parser = Url::parse)]
+    pub(crate) url: Option<Url>,
+    /// The process behind --url, whose CPU time and memory are read from /proc. All its threads count, its children don't.
+    #[arg(long, requires = "url")]
+    pub(crate) pid: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Length {
+    /// Pairs of stretches, floor and server in turn; the ratio is told for each, and their median.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) pairs: u32,
+    /// Seconds of each stretch.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Transport {
+    Websocket,
+    LongPolling,
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Websocket => "WebSocket",
+            Self::LongPolling => "long-polling",
+        })
+    }
+}
+
+/// Where an endpoint is.
+#[derive(Clone, Debug)]
+pub(crate) struct Url {
+    /// Host and port.
+    pub(crate) address: String,
+    pub(crate) path: String,
+}
+
+impl Url {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let rest = text.strip_prefix("http://").ok_or("it must begin with http://")?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if host.is_empty() || rest.bytes().any(|byte| byte <= b' ') {
+            return Err("write it as http://HOST:PORT/PATH".to_owned());
+        }
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let address = if has_port { host.to_owned() } else { format!("{host}:80") };
+        Ok(Self { address, path: format!("/{path}") })
+    }
+}
+
+impl Fanout {
+    pub(crate) fn plan(&self) -> Plan {
+        Plan {
+            transport: self.transport,
+            rooms: self.rooms as usize,
+            members: self.members as usize,
+            pace: self.rate.map_or(Pace::InFlight(self.in_flight as usize), Pace::PerSecond),
+            payload: self.payload as usize,
+            pairs: self.length.pairs,
+            seconds: self.length.seconds,
+        }
+    }
+}
+
+/// What a fan-out consists of.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Plan {
+    pub(crate) transport: Transport,
+    pub(crate) rooms: usize,
+    pub(crate) members: usize,
+    pub(crate) pace: Pace,
+    pub(crate) payload: usize,
+    pub(crate) pairs: u32,
+    pub(crate) seconds: u64,
+}
+
+impl Plan {
+    pub(crate) fn subscribers(&self) -> usize {
+        self.rooms * self.members
+    }
+
+    pub(crate) fn stretch(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_url_gives_address_and_path() {
+        for (text, address, path) in [
+            ("http://127.0.0.1:8000/faye", "127.0.0.1:8000", "/faye"),
+            ("http://[::1]:8000/a/b", "[::1]:8000", "/a/b"),
+            ("http://localhost", "localhost:80", "/"),
+        ] {
+            let url = Url::parse(text).expect("a URL");
+            assert_eq!((&*url.address, &*url.path), (address, path));
+        }
+        for wrong in ["https://x/", "127.0.0.1:80", "http://", "http://a b/", "http:///x"] {
+            assert!(Url::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

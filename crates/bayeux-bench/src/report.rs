@@ -1,0 +1,137 @@
+//! All figures that have a target, one after the other, in one table.
+
+use std::io;
+
+use serde::Serialize;
+
+use crate::{
+    Verdict,
+    args::{Length, Plan, Report, Transport},
+    fanout, idle,
+    load::Pace,
+    text::thousands,
+};
+
+/// Ratios to the floor: transport, rooms, members, pace, and what is aimed at.
+const FANOUTS: [(Transport, usize, usize, Pace, Option<f64>); 5] = [
+    (Transport::Websocket, 1, 1000, Pace::InFlight(1), Some(1.5)),
+    (Transport::Websocket, 1, 1000, Pace::InFlight(16), Some(2.0)),
+    (Transport::Websocket, 100, 10, Pace::PerSecond(1000), None),
+    (Transport::LongPolling, 1, 1000, Pace::InFlight(1), None),
+    (Transport::LongPolling, 1, 1000, Pace::InFlight(16), None),
+];
+/// KiB of each idle session.
+const IDLE: [(Transport, f64); 2] = [(Transport::Websocket, 15.0), (Transport::LongPolling, 16.0)];
+const IDLE_SESSIONS: u32 = 5000;
+const PAYLOAD: usize = 100;
+const LEAVE_SECONDS: u64 = 60;
+
+#[derive(Debug, Serialize)]
+struct Figure {
+    name: String,
+    measured: f64,
+    unit: &'static str,
+    target: Option<f64>,
+    met: bool,
+    #[serde(flatten)]
+    detail: Detail,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Detail {
+    Fanout(fanout::Outcome),
+    Idle(idle::Outcome),
+}
+
+pub(crate) fn run(args: &Report) -> io::Result<Verdict> {
+    if args.target.url.is_some() && args.target.pid.is_none() {
+        return Err(io::Error::other("a report is about CPU and memory: give --pid beside --url"));
+    }
+    let mut figures = Vec::new();
+    for (transport, rooms, members, pace, target) in FANOUTS {
+        let Length { pairs, seconds } = args.length;
+        let plan = Plan { transport, rooms, members, pace, payload: PAYLOAD, pairs, seconds };
+        figures.push(Figure::of_fanout(fanout::measure(&plan, &args.target)?, target)?);
+    }
+    for (transport, target) in IDLE {
+        let leave = args.leave.then_some(LEAVE_SECONDS);
+        figures.push(Figure::of_idle(idle::measure(&args.target, transport, IDLE_SESSIONS, leave)?, transport, target));
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&figures)?);
+    } else {
+        print(&figures, args.length);
+    }
+    Ok(if figures.iter().all(|figure| figure.met) { Verdict::Good } else { Verdict::Bad })
+}
+
+impl Figure {
+    fn of_fanout(outcome: fanout::Outcome, target: Option<f64>) -> io::Result<Self> {
+        let ratio = outcome.ratio.as_ref().ok_or_else(|| io::Error::other("the CPU time could not be read"))?;
+        let measured = ratio.median;
+        let met = outcome.verdict() == Verdict::Good && target.is_none_or(|target| measured <= target);
+        Ok(Self { name: outcome.plan.to_string(), measured, unit: "x", target, met, detail: Detail::Fanout(outcome) })
+    }
+
+    fn of_idle(outcome: idle::Outcome, transport: Transport, target: f64) -> Self {
+        let measured = outcome.kib_per_session;
+        Self {
+            name: format!("{transport}, {} idle sessions", thousands(u64::from(IDLE_SESSIONS))),
+            measured,
+            unit: "KiB",
+            target: Some(target),
+            met: measured <= target,
+            detail: Detail::Idle(outcome),
+        }
+    }
+
+    fn print(&self) {
+        let figure = |number: f64| match self.unit {
+            "x" => format!("{number:.2}x"),
+            unit => format!("{number:.1} {unit}"),
+        };
+        let target = self.target.map_or_else(|| "as measured".to_owned(), |target| format!("<= {}", figure(target)));
+        let met = match (self.met, self.target) {
+            (true, Some(_)) => "met",
+            (true, None) => "",
+            (false, _) => "MISSED",
+        };
+        let line = format!("{:<52} {:>9}  {target:<12} {met:<7} {}", self.name, figure(self.measured), self.detail);
+        println!("{}", line.trim_end());
+    }
+}
+
+impl std::fmt::Display for Detail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fanout(outcome) => {
+                if let Some(ratio) = &outcome.ratio {
+                    write!(f, "{:.2} to {:.2}", ratio.least, ratio.most)?;
+                }
+                let sum =
+                    |of: fn(&fanout::Figures) -> u64| outcome.pairs.iter().map(|pair| of(&pair.server)).sum::<u64>();
+                let (lost, twice, late) =
+                    (sum(|figures| figures.lost), sum(|figures| figures.duplicated), sum(|figures| figures.late));
+                write!(f, "; lost {lost}, twice {twice}, late {late}")
+            }
+            Self::Idle(outcome) => match &outcome.left {
+                Some(left) => write!(f, "{:.0} % above the start {LEAVE_SECONDS} s later", left.above_start_percent),
+                None => Ok(()),
+            },
+        }
+    }
+}
+
+fn print(figures: &[Figure], length: Length) {
+    println!(
+        "CPU per delivery as a ratio to the floor, {PAYLOAD} bytes, median of {} pairs of {} s;",
+        length.pairs, length.seconds
+    );
+    println!("resident memory of the server for each idle session");
+    println!();
+    println!("{:<52} {:>9}  {:<12}", "", "measured", "target");
+    for figure in figures {
+        figure.print();
+    }
+}
