@@ -32,7 +32,8 @@ const EXAMPLES: &str = "Examples:
   bayeux-bench idle --transport long-polling --leave
   bayeux-bench fanout --url http://127.0.0.1:8000/faye --pid 4711
 
-Exit code: 0 if all is well, 1 if a delivery was lost or came twice or a target was missed, 2 if it could not be measured.";
+Exit code: 0 if all is well, 1 if a delivery was lost, came twice or came after a later one, or a target was missed, 2 if it
+could not be measured.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -11,10 +11,13 @@ use crate::{
     latency::Latencies,
     load::{Load, Pace, Stretch},
     message::{self, Template},
-    process::{Server, allow_files},
+    process::{Server, Usage, allow_files},
     session::Session,
     text::thousands,
 };
+
+/// From here on a stretch is called disturbed.
+pub(crate) const DISTURBED_PERCENT: f64 = 3.0;
 
 pub(crate) fn run(args: &Fanout) -> io::Result<Verdict> {
     let plan = args.plan();
@@ -55,6 +58,8 @@ pub(crate) struct Ratio {
 pub(crate) struct Figures {
     /// Of the measured process, in microseconds.
     pub(crate) cpu_micros_per_delivery: Option<f64>,
+    /// The part of the stretch in which something else ran on the processor though the process was ready.
+    waited_percent: Option<f64>,
     deliveries: u64,
     deliveries_per_second: f64,
     bytes_per_delivery: f64,
@@ -146,18 +151,19 @@ impl Side {
 
     fn measure(&mut self, plan: &Plan) -> io::Result<Figures> {
         self.load.warm_up(plan.pace)?;
-        let before = self.server.cpu_nanos()?;
+        let before = self.server.usage()?;
         let stretch = self.load.stretch(plan.pace, plan.stretch())?;
-        let cpu = before.zip(self.server.cpu_nanos()?).map(|(before, after)| after - before);
-        Ok(Figures::new(&stretch, cpu))
+        let usage = before.zip(self.server.usage()?).map(|(before, after)| after.since(before));
+        Ok(Figures::new(&stretch, usage))
     }
 }
 
 impl Figures {
-    fn new(stretch: &Stretch, cpu_nanos: Option<u64>) -> Self {
+    fn new(stretch: &Stretch, usage: Option<Usage>) -> Self {
         let deliveries = stretch.deliveries as f64;
         Self {
-            cpu_micros_per_delivery: cpu_nanos.map(|nanos| nanos as f64 / 1e3 / deliveries),
+            cpu_micros_per_delivery: usage.map(|usage| usage.ran as f64 / 1e3 / deliveries),
+            waited_percent: usage.map(|usage| usage.waited as f64 / stretch.wall.as_nanos() as f64 * 100.0),
             deliveries: stretch.deliveries,
             deliveries_per_second: deliveries / stretch.wall.as_secs_f64(),
             bytes_per_delivery: stretch.bytes as f64 / deliveries,
@@ -169,7 +175,7 @@ impl Figures {
     }
 
     fn print(&self, pair: &str, name: &str, ratio: Option<f64>) {
-        println!(
+        let line = format!(
             "{pair:>4}  {name:<6} {:>9} {:>10} {:>9.1} {:>9} {:>9} {:>9} {:>6} {:>6} {:>6}  {}",
             self.cpu_micros_per_delivery.map_or_else(|| "-".to_owned(), |micros| format!("{micros:.3}")),
             thousands(self.deliveries_per_second as u64),
@@ -182,6 +188,7 @@ impl Figures {
             self.late,
             ratio.map(|ratio| format!("{ratio:.2}x")).unwrap_or_default()
         );
+        println!("{}", line.trim_end());
     }
 }
 
@@ -240,6 +247,12 @@ impl Outcome {
         if good { Verdict::Good } else { Verdict::Bad }
     }
 
+    /// Of the stretch that was disturbed most.
+    pub(crate) fn waited_percent(&self) -> f64 {
+        let stretches = self.pairs.iter().flat_map(|pair| pair.floor.iter().chain([&pair.server]));
+        stretches.filter_map(|figures| figures.waited_percent).fold(0.0, f64::max)
+    }
+
     fn print(&self) {
         let plan = &self.plan;
         println!("{plan}; {} bytes of data; stretches of {} s", plan.payload, plan.seconds);
@@ -262,6 +275,12 @@ impl Outcome {
         match &self.ratio {
             Some(ratio) => println!("CPU per delivery, server to floor: {ratio}, median of {}", self.pairs.len()),
             None => println!("CPU per delivery: unknown without --pid"),
+        }
+        if self.waited_percent() > DISTURBED_PERCENT {
+            println!(
+                "Something else ran on processor 0 for {:.0} % of the worst stretch: measure again when nothing does.",
+                self.waited_percent()
+            );
         }
         match plan.pace {
             Pace::InFlight(_) => println!("Latency is counted from the write of the publish."),

@@ -57,10 +57,15 @@ struct Floor {
 }
 
 pub(crate) fn run(answers: Answers) -> io::Result<()> {
-    let mut poll = Poll::new()?;
-    let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     println!("listening on http://{}/", listener.local_addr()?);
+    serve(listener, answers)
+}
+
+/// Runs for ever.
+pub(crate) fn serve(mut listener: TcpListener, answers: Answers) -> io::Result<()> {
+    let mut poll = Poll::new()?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
     let mut scratch = vec![0; READ_BYTES];
     let mut floor = Floor::new(answers);

@@ -60,6 +60,8 @@ pub(crate) struct Load {
     turn: usize,
     /// Deliveries that are still to come.
     outstanding: u64,
+    /// Without any delivery for so long, what is outstanding is lost.
+    patience: Duration,
 }
 
 struct Subscriber {
@@ -94,21 +96,21 @@ impl Load {
             rooms: vec![Vec::new(); rooms],
             turn: 0,
             outstanding: 0,
+            patience: PATIENCE,
         })
     }
 
     /// Publishes without measuring, so that both sides have their buffers and have learnt their branches.
     pub(crate) fn warm_up(&mut self, pace: Pace) -> io::Result<()> {
-        let mut ignored = Stretch::default();
-        let rounds = WARM_UP.max(self.rooms.len());
-        for _ in 0..rounds {
-            let in_flight = if let Pace::InFlight(count) = pace { count } else { 1 };
-            self.round(in_flight, &mut ignored)?;
+        let in_flight = if let Pace::InFlight(count) = pace { count } else { 1 };
+        for _ in 0..WARM_UP.max(self.rooms.len()) {
+            self.round(in_flight, &mut Stretch::default())?;
+            if self.outstanding > 0 {
+                let missing = self.outstanding;
+                return Err(io::Error::other(format!("{missing} deliveries were missing before measuring began")));
+            }
         }
-        if self.outstanding == 0 {
-            return Ok(());
-        }
-        Err(io::Error::other(format!("{} deliveries were missing before measuring began", self.outstanding)))
+        Ok(())
     }
 
     /// Publishes for a while, and waits until everything has come, or for as long as patience lasts.
@@ -166,7 +168,7 @@ impl Load {
 
     fn settle(&mut self, stretch: &mut Stretch) -> io::Result<()> {
         let mut quiet_since = Instant::now();
-        while self.outstanding > 0 && quiet_since.elapsed() < PATIENCE {
+        while self.outstanding > 0 && quiet_since.elapsed() < self.patience {
             let before = self.outstanding;
             self.pump(stretch)?;
             if self.outstanding != before {
@@ -230,5 +232,88 @@ fn check_replies(body: &[u8]) -> io::Result<()> {
     match memmem::find(body, b"\"successful\":false") {
         Some(_) => Err(said("a publish was refused", body)),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+    use crate::{
+        answers,
+        answers::Answers,
+        args::{Transport, Url},
+        floor,
+    };
+
+    const POLL: &[u8] = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]";
+
+    /// A load on a floor of its own; subscriber `deaf` joins a room that nothing is published to.
+    fn load(transport: Transport, pace: Pace, deaf: Option<usize>) -> Load {
+        let plan = Plan { transport, rooms: 3, members: 4, pace, payload: 100, pairs: 1, seconds: 1 };
+        let listener = mio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let answers = Answers {
+            publish: format!(r#"{{"channel":"{}","successful":true}}"#, answers::CHANNEL),
+            head: "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            connect: r#"{"channel":"/meta/connect","successful":true}"#.to_owned(),
+        };
+        std::thread::spawn(move || floor::serve(listener, answers));
+        let at = |path: String| Url { address: address.clone(), path };
+        let publisher = Session::upgraded(&at("/pub-coalescing".to_owned())).expect("a publisher");
+        let number = std::cell::Cell::new(0);
+        let load = Load::new(&plan, Template::new(100, None), publisher, |room| {
+            let room = if deaf == Some(number.replace(number.get() + 1)) { plan.rooms } else { room };
+            match transport {
+                Transport::Websocket => Session::upgraded(&at(format!("/sub/{room}"))),
+                Transport::LongPolling => Session::floor_poll(&at(format!("/poll/{room}")), POLL),
+            }
+        });
+        load.expect("subscribers")
+    }
+
+    #[test]
+    fn everything_comes_once_and_is_counted_at_either_pace_over_either_transport() {
+        for transport in [Transport::Websocket, Transport::LongPolling] {
+            for pace in [Pace::InFlight(1), Pace::InFlight(7), Pace::PerSecond(2000)] {
+                let mut load = load(transport, pace, None);
+                load.warm_up(pace).expect("a warm-up");
+                let before = load.turn as u64;
+                let stretch = load.stretch(pace, Duration::from_millis(50)).expect("a stretch");
+                let published = load.turn as u64 - before;
+                assert!(published > 0);
+                assert_eq!(stretch.deliveries, published * 4, "{transport} {pace:?}");
+                assert_eq!((stretch.lost, stretch.duplicated, stretch.late), (0, 0, 0));
+                assert!(stretch.bytes > stretch.deliveries * 100);
+            }
+        }
+    }
+
+    #[test]
+    fn what_one_subscriber_never_got_is_lost() {
+        let pace = Pace::PerSecond(1000);
+        let mut load = load(Transport::Websocket, pace, Some(4));
+        load.patience = Duration::from_millis(100);
+        let stretch = load.stretch(pace, Duration::from_millis(50)).expect("a stretch");
+        let published = load.turn as u64;
+        // Subscriber 4 belongs to room 1.
+        assert_eq!(stretch.lost, load.rooms[1].len() as u64);
+        assert!(stretch.lost > 0);
+        assert_eq!(stretch.deliveries, published * 4 - stretch.lost);
+        assert!(load.warm_up(pace).is_err());
+    }
+
+    #[test]
+    fn a_paced_load_sends_what_is_due_and_no_more() {
+        let pace = Pace::PerSecond(500);
+        let mut load = load(Transport::Websocket, pace, None);
+        let stretch = load.stretch(pace, Duration::from_millis(200)).expect("a stretch");
+        let published = load.turn;
+        assert!((2..=101).contains(&published), "{published} in {:?}", stretch.wall);
+        let sent: Vec<Instant> = (0..published).map(|n| load.rooms[n % 3][n / 3]).collect();
+        for pair in sent.windows(2) {
+            assert_eq!(pair[1].duration_since(pair[0]).as_micros(), 2000);
+        }
     }
 }

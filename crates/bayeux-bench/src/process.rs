@@ -82,26 +82,9 @@ impl Server {
         self.pid.is_some()
     }
 
-    /// CPU time of all its threads in nanoseconds; `None` without a process id.
-    pub(crate) fn cpu_nanos(&self) -> io::Result<Option<u64>> {
-        let Some(pid) = self.pid else {
-            return Ok(None);
-        };
-        let tasks = fs::read_dir(format!("/proc/{pid}/task"))
-            .map_err(|error| io::Error::new(error.kind(), format!("process {pid}: {error}")))?;
-        let mut sum = 0;
-        for task in tasks {
-            let path = task?.path().join("schedstat");
-            let text = match fs::read_to_string(&path) {
-                Ok(text) => text,
-                // The thread has ended since the list was read.
-                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => continue,
-                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
-            };
-            let nanos = text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok());
-            sum += nanos.ok_or_else(|| io::Error::other(format!("{} reads {text:?}", path.display())))?;
-        }
-        Ok(Some(sum))
+    /// What all its threads have used; `None` without a process id.
+    pub(crate) fn usage(&self) -> io::Result<Option<Usage>> {
+        self.pid.map(Usage::of).transpose()
     }
 
     /// Resident memory in KiB.
@@ -118,6 +101,45 @@ impl Server {
     pub(crate) fn explain(self, error: &io::Error) -> io::Error {
         let said = self.child.map(Started::end).unwrap_or_default();
         io::Error::new(error.kind(), format!("{error}{said}"))
+    }
+}
+
+/// What a process has used of the processor, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) ran: u64,
+    /// Ready to run while something else ran.
+    pub(crate) waited: u64,
+}
+
+impl Usage {
+    fn of(pid: u32) -> io::Result<Self> {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+            .map_err(|error| io::Error::new(error.kind(), format!("process {pid}: {error}")))?;
+        let mut sum = Self::default();
+        for task in tasks {
+            let path = task?.path().join("schedstat");
+            let text = match fs::read_to_string(&path) {
+                Ok(text) => text,
+                // The thread has ended since the list was read.
+                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => continue,
+                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            };
+            let task = Self::parse(&text);
+            let task = task.ok_or_else(|| io::Error::other(format!("{} reads {text:?}", path.display())))?;
+            sum = Self { ran: sum.ran + task.ran, waited: sum.waited + task.waited };
+        }
+        Ok(sum)
+    }
+
+    fn parse(schedstat: &str) -> Option<Self> {
+        let mut numbers = schedstat.split_ascii_whitespace().map(str::parse);
+        Some(Self { ran: numbers.next()?.ok()?, waited: numbers.next()?.ok()? })
+    }
+
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        // The time of a thread that ended meanwhile is gone.
+        Self { ran: self.ran.saturating_sub(earlier.ran), waited: self.waited.saturating_sub(earlier.waited) }
     }
 }
 
@@ -179,4 +201,31 @@ fn pin(processor: usize) -> io::Result<()> {
     sched_setaffinity(None, &set).map_err(|error| {
         io::Error::other(format!("can't run on processor {processor}: processors 0 and 1 are needed ({error})"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_this_process_is_read_and_grows() {
+        let before = Usage::of(std::process::id()).expect("/proc");
+        let mut usage = before;
+        let begin = std::time::Instant::now();
+        while usage.ran == before.ran && begin.elapsed() < crate::PATIENCE {
+            usage = Usage::of(std::process::id()).expect("/proc");
+        }
+        assert!(usage.since(before).ran > 0, "{before:?} {usage:?}");
+        assert_eq!(Usage::parse("12 34 5\n"), Some(Usage { ran: 12, waited: 34 }));
+        assert_eq!(Usage::parse(""), None);
+    }
+
+    #[test]
+    fn what_a_program_says_before_it_fails_is_told() {
+        let Err(error) = Server::start("sh", &["-c", "echo no port is free >&2"]) else {
+            panic!("it never said that it is ready");
+        };
+        let text = error.to_string();
+        assert!(text.contains("ended before it was ready") && text.ends_with("\n  no port is free"), "{text}");
+    }
 }

@@ -113,7 +113,11 @@ impl std::fmt::Display for Detail {
                     |of: fn(&fanout::Figures) -> u64| outcome.pairs.iter().map(|pair| of(&pair.server)).sum::<u64>();
                 let (lost, twice, late) =
                     (sum(|figures| figures.lost), sum(|figures| figures.duplicated), sum(|figures| figures.late));
-                write!(f, "; lost {lost}, twice {twice}, late {late}")
+                write!(f, "; lost {lost}, twice {twice}, late {late}")?;
+                if outcome.waited_percent() > fanout::DISTURBED_PERCENT {
+                    write!(f, "; disturbed: something else ran for {:.0} % of a stretch", outcome.waited_percent())?;
+                }
+                Ok(())
             }
             Self::Idle(outcome) => match &outcome.left {
                 Some(left) => write!(f, "{:.0} % above the start {LEAVE_SECONDS} s later", left.above_start_percent),
