@@ -3,7 +3,16 @@
 use actix_web::{HttpResponse, web};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-                      connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
+                      connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What the page loads: name, type and content.
+const PARTS: [(&str, &str, &str); 5] = [
+    ("chat.css", "text/css", include_str!("../assets/chat/chat.css")),
+    ("chat.js", "text/javascript", include_str!("../assets/chat/chat.js")),
+    ("wire.js", "text/javascript", include_str!("../assets/chat/wire.js")),
+    ("bayeux.js", "text/javascript", include_str!("../assets/chat/bayeux.js")),
+    ("transports.js", "text/javascript", include_str!("../assets/chat/transports.js")),
+];
 
 /// The page and its parts, below `/chat/`; `/` leads there.
 pub(crate) fn routes(config: &mut web::ServiceConfig, path: &str) {
@@ -12,21 +21,17 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, path: &str) {
     config
         .route("/", web::get().to(move || async move { to_chat() }))
         .route("/chat", web::get().to(move || async move { to_chat() }))
-        .route("/chat/", web::get().to(move || file(page.clone(), "text/html")))
-        .route("/chat/chat.css", web::get().to(|| file(include_str!("../assets/chat/chat.css").to_owned(), "text/css")))
-        .route("/chat/chat.js", web::get().to(|| script(include_str!("../assets/chat/chat.js"))))
-        .route("/chat/bayeux.js", web::get().to(|| script(include_str!("../assets/chat/bayeux.js"))));
+        .route("/chat/", web::get().to(move || file("text/html", page.clone())));
+    for (name, kind, text) in PARTS {
+        config.route(&format!("/chat/{name}"), web::get().to(move || file(kind, text)));
+    }
 }
 
-async fn script(text: &'static str) -> HttpResponse {
-    file(text.to_owned(), "text/javascript").await
-}
-
-async fn file(text: String, kind: &str) -> HttpResponse {
+async fn file(kind: &str, text: impl Into<String>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(format!("{kind};charset=UTF-8"))
         .insert_header(("Content-Security-Policy", POLICY))
         .insert_header(("X-Content-Type-Options", "nosniff"))
         .insert_header(("Cache-Control", "no-cache"))
-        .body(text)
+        .body(text.into())
 }
