@@ -38,7 +38,10 @@ impl Server {
     /// Starts the program that `target` names, or takes the server that runs already.
     pub(crate) fn of(target: &Target) -> io::Result<Self> {
         match &target.url {
-            Some(url) => Ok(Self { url: url.clone(), pid: target.pid, child: None }),
+            Some(url) => {
+                pin(1)?;
+                Ok(Self { url: url.clone(), pid: target.pid, child: None })
+            }
             None => {
                 Self::start(&target.server, &["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--timeout", "10m"])
             }
