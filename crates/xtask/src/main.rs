@@ -1,2 +1,58 @@
-//! x
-fn main() {}
+//! `cargo xtask`: the tasks of this workspace, each a command; what CI runs is one of them.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // Reports are what these commands are for.
+
+mod process;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tasks of this workspace. CI runs `cargo xtask test`; so does everybody before sending a change.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what the tests need; quick when all is there.
+    ///
+    /// Needs Node.js, npm and Python 3. Installs the pinned npm packages and a Python virtual environment in
+    /// crates/bayeux-cli/tests/peers, and Chromium and what Python lacks as Debian packages if this is root and apt-get is
+    /// there; otherwise it says which to install.
+    Setup,
+    /// Run every test and check, or some of them.
+    ///
+    /// Goes on after a failure, ends with a report, and last of all a line such as `412 passed, 0 failed`. A check that
+    /// fails counts as one failure there. The exit code is 1 if anything failed.
+    Test {
+        /// What to run; everything if nothing is named.
+        #[arg(value_enum)]
+        what: Vec<test::What>,
+    },
+    /// Check this workspace's own rules: lengths of files, words, citations, purity, dependencies.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = process::end_children_with_us().and_then(|()| match cli.task {
+        Task::Setup => setup::run().map(|()| true),
+        Task::Test { what } => test::run(&what),
+        Task::Tidy => tidy::run(),
+    });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `cargo xtask tidy`: the rules of this workspace that no other tool checks.
+
+mod citations;
+mod dependencies;
+mod length;
+mod purity;
+mod source;
+mod words;
+
+use anyhow::Result;
+
+use self::source::{Finding, Source};
+use crate::workspace;
+
+/// Checks every file, and says what breaks a rule. Tells whether nothing does.
+pub(crate) fn run() -> Result<bool> {
+    let sources = source::read_all(workspace::root())?;
+    let mut findings: Vec<Finding> = sources.iter().flat_map(of_one_file).collect();
+    findings.extend(of_the_whole(&sources)?);
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let notes: Vec<Finding> = sources.iter().filter_map(length::note).collect();
+    for note in &notes {
+        println!("note: {note}");
+    }
+    println!("tidy: {} files, {} findings", sources.len(), findings.len());
+    Ok(findings.is_empty())
+}
+
+fn of_one_file(source: &Source) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = length::check(source).into_iter().collect();
+    findings.extend(words::check(source));
+    findings.extend(citations::check(source));
+    findings.extend(purity::check(source));
+    findings
+}
+
+fn of_the_whole(sources: &[Source]) -> Result<Vec<Finding>> {
+    let architecture = source::find(sources, "ARCHITECTURE.md")?;
+    let mut findings = dependencies::check(architecture, &workspace::metadata()?);
+    findings.extend(dependencies::check_count(architecture, workspace::crates_of_the_binary()?));
+    Ok(findings)
+}

@@ -1,0 +1,117 @@
+//! Every direct dependency has its reason in ARCHITECTURE.md, and the number of crates there is the true one.
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use regex::Regex;
+
+use super::source::{Finding, Source};
+use crate::workspace::Metadata;
+
+static CLAIM: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"`cargo run --release` builds (\S+) crates").expect("the pattern is well formed"));
+
+/// Refuses a dependency that the table does not name, and a name in the table that is no dependency.
+pub(super) fn check(architecture: &Source, metadata: &Metadata) -> Vec<Finding> {
+    let Some(named) = table(architecture) else {
+        return vec![architecture.finding(None, "has no table under `## Dependencies` that begins with `| crate |`")];
+    };
+    let ours: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
+    let mut findings = Vec::new();
+    let mut used = BTreeSet::new();
+    for package in &metadata.packages {
+        let foreign = package.dependencies.iter().map(|dependency| dependency.name.as_str()).collect::<BTreeSet<_>>();
+        for name in foreign.difference(&ours) {
+            used.insert(*name);
+            if !named.iter().any(|(_, named)| named == name) {
+                findings.push(architecture.finding(
+                    None,
+                    format!("{name}, on which {} depends, has no row under `## Dependencies`", package.name),
+                ));
+            }
+        }
+    }
+    let unused = named.iter().filter(|(_, name)| !used.contains(name));
+    findings.extend(unused.map(|(line, name)| architecture.finding(*line, format!("no crate depends on {name}"))));
+    findings
+}
+
+/// Refuses a wrong number of crates.
+pub(super) fn check_count(architecture: &Source, crates: usize) -> Option<Finding> {
+    let claim = architecture.lines().find_map(|(line, text)| Some((line, CLAIM.captures(text)?.extract::<1>().1[0])));
+    match claim {
+        None => Some(architecture.finding(None, "does not say how many crates `cargo run --release` builds")),
+        Some((_, claimed)) if claimed == crates.to_string() => None,
+        Some((line, claimed)) => {
+            Some(architecture.finding(line, format!("says {claimed} crates; cargo tree says {crates}")))
+        }
+    }
+}
+
+/// The names in the first column, each with its line. `a, b (tests)` are two.
+fn table(architecture: &Source) -> Option<Vec<(usize, &str)>> {
+    let mut lines = architecture.lines().skip_while(|(_, line)| *line != "## Dependencies");
+    lines.find(|(_, line)| line.starts_with("| crate |"))?;
+    let rows = lines.skip(1).map_while(|(number, line)| Some((number, line.strip_prefix('|')?.split('|').next()?)));
+    Some(
+        rows.flat_map(|(number, cell)| {
+            let names = cell.split(" (").next().unwrap_or_default().split(',');
+            names.map(move |name| (number, name.trim()))
+        })
+        .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# A\n\n| crate | x |\n| --- | --- |\n| elsewhere | x |\n\n## Dependencies\n\n\
+        `cargo run --release` builds 152 crates.\n\n\
+        | crate | for |\n| --- | --- |\n| bytes | x |\n| serde, serde_json (tests) | y |\n\nmore | text\n";
+
+    fn architecture(text: &str) -> Source {
+        Source::new("ARCHITECTURE.md", text)
+    }
+
+    fn metadata(dependencies: &[&str]) -> Metadata {
+        let dependencies: Vec<_> = dependencies.iter().map(|name| serde_json::json!({"name": name})).collect();
+        let value = serde_json::json!({
+            "target_directory": "target",
+            "packages": [{"name": "one", "dependencies": dependencies}, {"name": "two", "dependencies": []}],
+        });
+        serde_json::from_value(value).expect("it has the form of cargo's")
+    }
+
+    fn found(text: &str, dependencies: &[&str]) -> Vec<String> {
+        check(&architecture(text), &metadata(dependencies)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_dependency_has_its_row() {
+        assert!(found(TEXT, &["bytes", "serde", "serde_json", "two"]).is_empty());
+        assert_eq!(
+            found(TEXT, &["bytes", "serde", "serde_json", "elsewhere"]),
+            ["ARCHITECTURE.md: elsewhere, on which one depends, has no row under `## Dependencies`"]
+        );
+    }
+
+    #[test]
+    fn each_row_has_its_dependency() {
+        assert_eq!(found(TEXT, &["bytes", "serde"]), ["ARCHITECTURE.md:14: no crate depends on serde_json"]);
+    }
+
+    #[test]
+    fn without_the_table_nothing_is_right() {
+        assert_eq!(found("# A\n", &[]).len(), 1);
+    }
+
+    #[test]
+    fn the_number_of_crates_is_the_true_one() {
+        assert_eq!(check_count(&architecture(TEXT), 152), None);
+        let finding = check_count(&architecture(TEXT), 153).expect("it is wrong");
+        assert_eq!(finding.to_string(), "ARCHITECTURE.md:9: says 152 crates; cargo tree says 153");
+        let placeholder = TEXT.replace("152", "CRATES");
+        assert!(check_count(&architecture(&placeholder), 152).is_some());
+        assert!(check_count(&architecture("# A\n"), 152).is_some());
+    }
+}
