@@ -131,27 +131,47 @@ export function scenario(name, transport, open) {
       assert.deepEqual(a.wire.filter(({ message }) => message.channel === '/meta/handshake', from), []);
     });
 
-    const restarts = [
-      ['SIGKILL', 'killed', { code: null, signal: 'SIGKILL' }],
-      ['SIGTERM', 'gracefully shut down', { code: 0, signal: null }],
-    ];
-    for (const [signal, title, end] of restarts) {
-      step(`a server ${title} and started again: handshakes, subscribes and receives again`, async () => {
-        const clientId = a.clientId;
-        const from = a.wire.length;
-        assert.deepEqual(await server.restart(signal), end);
-        const options = { from, ms: 20_000 };
-        const isNew = ({ out, message }) => !out && message.channel === '/meta/handshake' && message.successful;
-        const { message } = await a.wire.find(isNew, 'a new handshake', options);
-        assert.notEqual(message.clientId, clientId);
-        const isBack = ({ out, message }) => !out && message.channel === '/meta/subscribe' && message.successful;
-        await a.wire.take(2, isBack, 'both subscriptions again', options);
-        await a.publish('/t/x', { n: signal });
-        await next(a, '/t/**', ({ data }) => data.n === signal);
-        assert.equal(delivered(a, ({ data }) => data.n === signal).length, 1);
-        assert.equal(a.transport, transport);
-      });
-    }
+    /** Waits until the server holds a connect of this client: one that stays unanswered while others are answered. */
+    const held = async (client) => {
+      const isConnect = ({ message }) => message.channel === '/meta/connect';
+      for (let round = 0; round < 10; round += 1) {
+        let last = client.wire.filter(isConnect).at(-1);
+        if (!last.out) last = await client.wire.find(isConnect, 'the next connect', { from: client.wire.length });
+        await client.publish('/nobody/listens', {});
+        await client.publish('/nobody/listens', {});
+        if (last === client.wire.filter(isConnect).at(-1)) return;
+      }
+      throw new Error('the server holds no connect of this client');
+    };
+    const again = async (n, from, before) => {
+      const options = { from, ms: 20_000 };
+      const isNew = ({ out, message }) => !out && message.channel === '/meta/handshake' && message.successful;
+      const { message } = await a.wire.find(isNew, 'a new handshake', options);
+      assert.notEqual(message.clientId, before);
+      const isBack = ({ out, message }) => !out && message.channel === '/meta/subscribe' && message.successful;
+      await a.wire.take(2, isBack, 'both subscriptions again', options);
+      await a.publish('/t/x', { n });
+      await next(a, '/t/**', ({ data }) => data.n === n);
+      assert.equal(delivered(a, ({ data }) => data.n === n).length, 1);
+      assert.equal(a.transport, transport);
+    };
+
+    step('a killed server started again: handshakes, subscribes and receives again', async () => {
+      const [before, from] = [a.clientId, a.wire.length];
+      assert.deepEqual(await server.restart('SIGKILL'), { code: null, signal: 'SIGKILL' });
+      await again('after the kill', from, before);
+    });
+
+    step('a shut down server answers the held connect, and started again all is as after a kill', async () => {
+      await held(a);
+      const [before, from] = [a.clientId, a.wire.length];
+      assert.deepEqual(await server.restart('SIGTERM'), { code: 0, signal: null });
+      await again('after the shutdown', from, before);
+      if (againstFaye) return;
+      const [{ message }] = a.wire.filter(({ out, message }) => !out && message.channel === '/meta/connect', from);
+      assert.equal(message.successful, true);
+      assert.equal(message.advice.reconnect, 'retry');
+    });
 
     step('disconnects', async () => {
       const clientId = a.clientId;
