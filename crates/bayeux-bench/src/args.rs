@@ -132,7 +132,8 @@ pub(crate) struct Target {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Length {
-    /// Pairs of stretches, floor and server in turn; the ratio is told for each, and their median.
+    /// Pairs of stretches, floor and server in turn; the ratio is told for each, and their median. A pair during which
+    /// something else ran on the two processors is measured again, as often as there are pairs.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pairs: u32,
     /// Seconds of each stretch.

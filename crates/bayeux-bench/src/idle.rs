@@ -48,7 +48,7 @@ pub(crate) struct Left {
 
 pub(crate) fn measure(target: &Target, transport: Transport, sessions: u32, leave: Option<u64>) -> io::Result<Outcome> {
     allow_files(u64::from(sessions))?;
-    let server = Server::of(target)?;
+    let mut server = Server::of(target)?;
     match at(&server, transport, sessions, leave) {
         Ok(outcome) => Ok(outcome),
         Err(error) => Err(server.explain(&error)),

@@ -85,6 +85,10 @@ impl Server {
         self.pid.is_some()
     }
 
+    pub(crate) fn was_started_here(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// What all its threads have used; `None` without a process id.
     pub(crate) fn usage(&self) -> io::Result<Option<Usage>> {
         self.pid.map(Usage::of).transpose()
@@ -100,9 +104,9 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().map_err(|_| io::Error::other(format!("{path} has no VmRSS")))
     }
 
-    /// `error`, with the end of the log of a server that was started here.
-    pub(crate) fn explain(self, error: &io::Error) -> io::Error {
-        let said = self.child.map(Started::end).unwrap_or_default();
+    /// `error`, with the end of the log of a server that was started here, and which this ends.
+    pub(crate) fn explain(&mut self, error: &io::Error) -> io::Error {
+        let said = self.child.take().map(Started::end).unwrap_or_default();
         io::Error::new(error.kind(), format!("{error}{said}"))
     }
 }
@@ -116,7 +120,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    fn of(pid: u32) -> io::Result<Self> {
+    pub(crate) fn of(pid: u32) -> io::Result<Self> {
         let tasks = fs::read_dir(format!("/proc/{pid}/task"))
             .map_err(|error| io::Error::new(error.kind(), format!("process {pid}: {error}")))?;
         let mut sum = Self::default();

@@ -114,8 +114,8 @@ impl std::fmt::Display for Detail {
                 let (lost, twice, late) =
                     (sum(|figures| figures.lost), sum(|figures| figures.duplicated), sum(|figures| figures.late));
                 write!(f, "; lost {lost}, twice {twice}, late {late}")?;
-                if outcome.waited_percent() > fanout::DISTURBED_PERCENT {
-                    write!(f, "; disturbed: something else ran for {:.0} % of a stretch", outcome.waited_percent())?;
+                if let Some(disturbed) = outcome.disturbed() {
+                    write!(f, "; disturbed: {disturbed}")?;
                 }
                 Ok(())
             }
