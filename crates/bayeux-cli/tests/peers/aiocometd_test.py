@@ -212,7 +212,8 @@ async def run(transport, counts):
             broken = True
             counts["fail"] += 1
             print(f"not ok - {name}", flush=True)
-            print("".join(f"  # {line}\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
+            report = f"{traceback.format_exc()}the server's log:\n{scenario.server.log}"
+            print("".join(f"  # {line}\n" for line in report.splitlines()), end="", flush=True)
         else:
             counts["pass"] += 1
             print(f"ok - {name} ({(time.monotonic() - begin) * 1000:.0f} ms)", flush=True)
@@ -224,6 +225,7 @@ def main():
     print("TAP version 14")
     for transport in TRANSPORTS:
         asyncio.run(run(transport, counts))
+    print(f"1..{sum(counts.values())}")
     for name, count in counts.items():
         print(f"# {name} {count}")
     sys.exit(1 if counts["fail"] else 0)

@@ -17,10 +17,10 @@ class Recorded {
   wire = new Log();
   calls = new Log();
 
-  /** The connection type this client names in its connects. */
-  async connectionType() {
-    const entry = await this.wire.find(({ out, message }) => out && message.channel === '/meta/connect', 'a connect on the wire');
-    return entry.message.connectionType;
+  /** Waits for a connect that names this transport, from the given place in the wire log on. */
+  connectsBy(transport, from = 0) {
+    const isOne = ({ out, message }) => out && message.channel === '/meta/connect' && message.connectionType === transport;
+    return this.wire.find(isOne, `a connect that names ${transport}`, { from });
   }
 
   /** The reply to a message of this channel, from the given place in the wire log on. */
@@ -106,14 +106,19 @@ export class CometDClient extends Recorded {
   }
 }
 
-/** npm faye. Its handshake always goes over HTTP; where WebSocket is not disabled, the session moves there. */
+/**
+ * npm faye. Its handshake always goes over HTTP. Where WebSocket is not disabled the session moves there as soon as one is
+ * open: mostly with the first connect, on a busy machine with a later one.
+ */
 export class FayeClient extends Recorded {
   #faye;
+  #transport;
   #subscriptions = new Map();
 
   constructor(url, transport, options = { retry: 0.3, timeout: 30 }) {
     super();
     this.#faye = new faye.Client(url, options);
+    this.#transport = transport;
     if (transport === 'long-polling') this.#faye.disable('websocket');
     this.#faye.addExtension({
       incoming: (message, pass) => (this.wire.add({ out: false, message: structuredClone(message) }), pass(message)),
@@ -124,6 +129,7 @@ export class FayeClient extends Recorded {
   async open() {
     this.#faye.connect();
     await this.wire.find(connected, 'the first connect reply');
+    if (this.#transport) await this.connectsBy(this.#transport);
   }
 
   get transport() {

@@ -19,8 +19,7 @@ describe('faye with its default settings', () => {
 
   /** Waits until the client has moved to its WebSocket, and checks that nothing was refused on the way. */
   const onWebSocket = async (client) => {
-    const isThere = ({ out, message }) => out && message.channel === '/meta/connect' && message.connectionType === 'websocket';
-    await client.wire.find(isThere, 'a connect that names websocket');
+    await client.connectsBy('websocket');
     assert.equal(client.transport, 'websocket');
     assert.deepEqual(client.wire.filter(({ message }) => message.successful === false), []);
     assert.equal(client.wire.filter(({ out, message }) => out && message.channel === '/meta/handshake').length, 1);

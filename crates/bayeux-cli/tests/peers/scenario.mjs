@@ -41,9 +41,12 @@ export function scenario(name, transport, open) {
       assert.ok(message.supportedConnectionTypes.includes(transport));
     });
 
-    step(`uses ${transport} and nothing else`, async () => {
-      assert.equal(await a.connectionType(), transport);
+    step(`uses ${transport}`, () => {
       assert.equal(a.transport, transport);
+      const types = a.wire.filter(({ out, message }) => out && message.channel === '/meta/connect').map(({ message }) => message.connectionType);
+      // Faye begins on long-polling where its WebSocket is not open yet.
+      const allowed = name === 'faye' ? ['long-polling', transport] : [transport];
+      assert.deepEqual(types.filter((type) => !allowed.includes(type)), []);
     });
 
     for (const pattern of ['/t/x', '/t/*', '/t/**']) {
@@ -85,7 +88,8 @@ export function scenario(name, transport, open) {
 
     step('a batch keeps its order', async () => {
       await b.subscribe('/t/**');
-      const pairs = Array.from({ length: 40 }, (_, i) => [i % 2 ? '/t/odd' : '/t/even/deep', { batch: i }]);
+      // More would be too long for one batch of Faye's: it sends several at a time, which have no order between them.
+      const pairs = Array.from({ length: 16 }, (_, i) => [i % 2 ? '/t/odd' : '/t/even/deep', { batch: i }]);
       await a.batch(pairs);
       for (const client of [a, b]) {
         const isOf = ({ pattern, data }) => pattern === '/t/**' && 'batch' in data;
@@ -137,11 +141,14 @@ export function scenario(name, transport, open) {
       for (let round = 0; round < 10; round += 1) {
         let last = client.wire.filter(isConnect).at(-1);
         if (!last.out) last = await client.wire.find(isConnect, 'the next connect', { from: client.wire.length });
-        await client.publish('/nobody/listens', {});
-        await client.publish('/nobody/listens', {});
+        for (let i = 0; i < 3; i += 1) {
+          // Faye sends by a timer, in one batch, what it is given in one turn, and a connect in company is not held.
+          await new Promise((resolve) => setTimeout(resolve, 0));
+          await client.publish('/nobody/listens', {});
+        }
         if (last === client.wire.filter(isConnect).at(-1)) return;
       }
-      throw new Error('the server holds no connect of this client');
+      throw new Error(`the server holds no connect of this client; the last entries are:\n  ${client.wire.tail(12)}`);
     };
     const again = async (n, from, before) => {
       const options = { from, ms: 20_000 };
@@ -153,6 +160,7 @@ export function scenario(name, transport, open) {
       await a.publish('/t/x', { n });
       await next(a, '/t/**', ({ data }) => data.n === n);
       assert.equal(delivered(a, ({ data }) => data.n === n).length, 1);
+      await a.connectsBy(transport, from);
       assert.equal(a.transport, transport);
     };
 

@@ -27,6 +27,11 @@ export class Log {
     return this.#entries.slice(from).filter(predicate);
   }
 
+  /** The last entries, a line each, for people. */
+  tail(count = 6) {
+    return this.#entries.slice(-count).map((entry) => JSON.stringify(entry)).join('\n  ');
+  }
+
   /** The first `count` entries, counted from `from`, for which the predicate holds. */
   async take(count, predicate, what, { from = 0, ms = 5000 } = {}) {
     let seen = from;
@@ -45,8 +50,7 @@ export class Log {
     try {
       return await within(complete, what, ms);
     } catch (error) {
-      const tail = this.#entries.slice(-6).map((entry) => JSON.stringify(entry)).join('\n  ');
-      throw new Error(`${error.message} (${found.length} of ${count}); the last entries are:\n  ${tail}`);
+      throw new Error(`${error.message} (${found.length} of ${count}); the last entries are:\n  ${this.tail()}`);
     } finally {
       this.#waiters.delete(waiter);
     }
