@@ -19,13 +19,13 @@ use self::{
 /// What can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
-    /// rustfmt finds nothing to change.
+    /// Rustfmt finds nothing to change.
     Fmt,
     /// Clippy finds nothing in any crate, with tests and examples.
     Clippy,
     /// All Rust tests: cargo test --workspace.
     Rust,
-    /// rustdoc finds nothing wrong in the documentation.
+    /// Rustdoc finds nothing wrong in the libraries.
     Doc,
     /// The same as cargo xtask tidy.
     Tidy,
