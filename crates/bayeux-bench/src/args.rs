@@ -37,7 +37,7 @@ could not be measured.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// All figures with a target, one after the other, in one table (about five minutes).
+    /// All figures with a target, one after the other, in one table (about three minutes).
     Report(Report),
     /// One publisher to many subscribers, in one room or in many.
     ///
@@ -134,11 +134,16 @@ pub(crate) struct Target {
 pub(crate) struct Length {
     /// Pairs of stretches, floor and server in turn; the ratio is told for each, and their median. A pair during which
     /// something else ran on the two processors is measured again, as often as there are pairs.
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pairs: u32,
-    /// Seconds of each stretch.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) seconds: u64,
+    /// Seconds of each stretch; short ones, so that a machine whose speed drifts is as fast for the one as for the other.
+    #[arg(long, value_name = "N", default_value = "0.5", value_parser = stretch)]
+    pub(crate) seconds: f64,
+}
+
+fn stretch(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds, as in 0.5".to_owned())?;
+    if (0.1..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.1 to 3600".to_owned()) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -201,7 +206,7 @@ pub(crate) struct Plan {
     pub(crate) pace: Pace,
     pub(crate) payload: usize,
     pub(crate) pairs: u32,
-    pub(crate) seconds: u64,
+    pub(crate) seconds: f64,
 }
 
 impl Plan {
@@ -210,7 +215,7 @@ impl Plan {
     }
 
     pub(crate) fn stretch(&self) -> Duration {
-        Duration::from_secs(self.seconds)
+        Duration::from_secs_f64(self.seconds)
     }
 }
 

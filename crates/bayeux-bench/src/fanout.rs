@@ -98,8 +98,14 @@ pub(crate) fn measure(plan: &Plan, target: &Target) -> io::Result<Outcome> {
     let (mut pairs, mut repeats) = (Vec::new(), plan.pairs);
     while pairs.len() < plan.pairs as usize {
         eprintln!("{plan}: pair {} of {} …", pairs.len() + 1, plan.pairs);
-        let below = floor.as_mut().map(|floor| floor.measure(plan)).transpose()?;
-        let pair = Pair::new(below, server.measure(plan)?);
+        // Now the one first, now the other, so that a machine that becomes slower does not favour either.
+        let pair = if pairs.len() % 2 == 0 {
+            let below = floor.as_mut().map(|floor| floor.measure(plan)).transpose()?;
+            Pair::new(below, server.measure(plan)?)
+        } else {
+            let above = server.measure(plan)?;
+            Pair::new(floor.as_mut().map(|floor| floor.measure(plan)).transpose()?, above)
+        };
         if pair.waited_percent() > DISTURBED_PERCENT && pair.faults() == 0 && repeats > 0 {
             repeats -= 1;
             eprintln!("{plan}: {}, so once more", Disturbed(pair.waited_percent()));

@@ -251,7 +251,7 @@ mod tests {
 
     /// A load on a floor of its own; subscriber `deaf` joins a room that nothing is published to.
     fn load(transport: Transport, pace: Pace, deaf: Option<usize>) -> Load {
-        let plan = Plan { transport, rooms: 3, members: 4, pace, payload: 100, pairs: 1, seconds: 1 };
+        let plan = Plan { transport, rooms: 3, members: 4, pace, payload: 100, pairs: 1, seconds: 1.0 };
         let listener = mio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let answers = Answers {
