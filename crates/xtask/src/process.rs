@@ -53,6 +53,15 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Ended> {
     run_into(&mut std::io::stdout(), command, limit)
 }
 
+/// The same, but shows nothing of what it prints on standard output unless it fails.
+pub(crate) fn run_quietly(command: &mut Command, limit: Duration) -> Result<Ended> {
+    let ended = run_into(&mut std::io::sink(), command, limit)?;
+    if ended.how != How::Success {
+        println!("{}", ended.stdout.trim_end());
+    }
+    Ok(ended)
+}
+
 fn run_into(terminal: &mut impl Write, command: &mut Command, limit: Duration) -> Result<Ended> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);

@@ -80,7 +80,7 @@ fn python_environment() -> Result<()> {
 fn long(what: &str, command: &mut Command) -> Result<()> {
     println!("setup: {what} ...");
     let begun = Instant::now();
-    match process::run(command, LIMIT)?.how {
+    match process::run_quietly(command, LIMIT)?.how {
         How::Success => println!("setup: {what}: done in {:.1} s", begun.elapsed().as_secs_f64()),
         How::Failure(status) => bail!("{what}: {command:?} failed ({status}); its own words are above"),
         How::TimedOut(limit) => bail!("{what}: {command:?} was not done after {} minutes", limit.as_secs() / 60),
