@@ -1,6 +1,6 @@
 //! The command line: every option with its default.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -48,6 +48,15 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What reads and writes the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FrontKind {
+    /// Our own: every deadline, buffer and limit is ours.
+    Own,
+    /// actix-web's server, as where Bayeux is mounted in an application.
+    Actix,
+}
+
 /// Durations are written as 500ms, 20s, 2m; a plain number is milliseconds.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
@@ -57,6 +66,18 @@ pub(crate) struct Common {
     /// Path of the endpoint; what clients append to it is served too.
     #[arg(long, default_value = "/bayeux")]
     pub(crate) path: String,
+    /// PEM file with the certificate chain, the server's own first; with --tls-key the server speaks https and wss.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the private key of --tls-cert.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// What reads and writes the connections.
+    #[arg(long, value_enum, default_value_t = FrontKind::Own)]
+    pub(crate) front: FrontKind,
+    /// Connections at a time; 0 takes what the limit of open files leaves. One more gets 503.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) max_connections: usize,
     /// Worker threads; 0 takes one for each processor.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) workers: usize,

@@ -1,13 +1,20 @@
 //! Runs the server: from options to the last connection closed.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_rt::signal::unix::{SignalKind, signal};
-use actix_web::{App, HttpServer, dev::ServerHandle};
-use bayeux_server::{AllowedOrigins, Bayeux, Config, Options, StartError};
+use actix_web::{
+    App, HttpServer,
+    dev::{Server, ServerHandle},
+    web::ServiceConfig,
+};
+use bayeux_server::{
+    AllowedOrigins, Bayeux, Config, FrontOptions, Options, ServerConfig, StartError, TlsError, serve as front,
+    tls_config,
+};
 
 use crate::{
-    args::{Common, Dev, LogFormat, Serve},
+    args::{Common, Dev, FrontKind, LogFormat, Serve},
     chat, logs,
 };
 
@@ -20,6 +27,7 @@ pub(crate) enum Failure {
     Listen(SocketAddr, io::Error),
     Option(String),
     Start(StartError),
+    Tls(TlsError),
     Run(io::Error),
 }
 
@@ -40,6 +48,7 @@ impl std::fmt::Display for Failure {
             },
             Self::Option(sentence) => f.write_str(sentence),
             Self::Start(error) => write!(f, "can't start: {error}"),
+            Self::Tls(error) => write!(f, "--tls-cert, --tls-key: {error}"),
             Self::Run(error) => write!(f, "stopped by an error: {error}"),
         }
     }
@@ -58,34 +67,76 @@ pub(crate) async fn dev(args: &Dev) -> Result<(), Failure> {
 }
 
 async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
-    let options = options(common)?;
-    let workers = options.shards;
     let path = endpoint_path(&common.path)?;
-    let bayeux = Bayeux::new(options).map_err(Failure::Start)?;
-    let app = {
-        let (bayeux, path) = (bayeux.clone(), path.clone());
-        move || {
-            let app = App::new().service(bayeux.service(&path));
-            app.configure(|config| {
-                if dev {
-                    chat::routes(config, &path)
-                }
-            })
-        }
+    let tls = match (&common.tls_cert, &common.tls_key) {
+        (Some(certificates), Some(key)) => Some(tls_config(certificates, key).map_err(Failure::Tls)?),
+        _ => None,
     };
-    let server = HttpServer::new(app)
-        .workers(workers)
+    let secure = tls.is_some();
+    let bayeux = Bayeux::new(options(common)?).map_err(Failure::Start)?;
+    let (address, server) = match common.front {
+        FrontKind::Own => own(common, &bayeux, &path, dev, tls),
+        FrontKind::Actix => mounted(common, &bayeux, &path, dev, tls),
+    }
+    .map_err(|error| Failure::Listen(common.listen, error))?;
+    announce(address, &path, dev, secure);
+    actix_rt::spawn(stop_on_signal(bayeux, server.handle()));
+    server.await.map_err(Failure::Run)
+}
+
+/// The server under the front of our own.
+fn own(
+    common: &Common,
+    bayeux: &Bayeux,
+    path: &str,
+    dev: bool,
+    tls: Option<Arc<ServerConfig>>,
+) -> io::Result<(SocketAddr, Server)> {
+    let mut limits = FrontOptions::default();
+    path.clone_into(&mut limits.path);
+    limits.max_connections = common.max_connections;
+    let routes = routes(path, dev);
+    let front = front(bayeux.clone(), limits, move || App::new().configure(&routes));
+    let front = match tls {
+        Some(config) => front.bind_tls(common.listen, config)?,
+        None => front.bind(common.listen)?,
+    };
+    Ok((front.addrs()[0], front.run()))
+}
+
+/// The server under actix-web's own.
+fn mounted(
+    common: &Common,
+    bayeux: &Bayeux,
+    path: &str,
+    dev: bool,
+    tls: Option<Arc<ServerConfig>>,
+) -> io::Result<(SocketAddr, Server)> {
+    let (routes, endpoint, path) = (routes(path, dev), bayeux.clone(), path.to_owned());
+    let mut server = HttpServer::new(move || App::new().service(endpoint.service(&path)).configure(&routes))
+        .workers(bayeux.engine().shards())
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         .disable_signals()
-        .shutdown_timeout(1)
-        .bind(common.listen)
-        .map_err(|error| Failure::Listen(common.listen, error))?;
-    let address = server.addrs().first().copied().unwrap_or(common.listen);
-    announce(address, &path, dev);
-    let server = server.run();
-    actix_rt::spawn(stop_on_signal(bayeux, server.handle()));
-    server.await.map_err(Failure::Run)
+        .shutdown_timeout(1);
+    if common.max_connections > 0 {
+        server = server.max_connections(common.max_connections.div_ceil(bayeux.engine().shards()));
+    }
+    let server = match tls {
+        Some(config) => server.bind_rustls_0_23(common.listen, ServerConfig::clone(&config))?,
+        None => server.bind(common.listen)?,
+    };
+    Ok((server.addrs()[0], server.run()))
+}
+
+/// What is served beside the endpoint: in development the chat.
+fn routes(path: &str, dev: bool) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let path = path.to_owned();
+    move |config| {
+        if dev {
+            chat::routes(config, &path);
+        }
+    }
 }
 
 /// First no new connections, then every client is told, then the end. A second signal ends at once.
@@ -123,14 +174,15 @@ async fn wait_for_either(one: &mut actix_rt::signal::unix::Signal, other: &mut a
 }
 
 #[allow(clippy::print_stdout)] // The links are what the command is for; scripts read them here.
-fn announce(address: SocketAddr, path: &str, dev: bool) {
+fn announce(address: SocketAddr, path: &str, dev: bool, secure: bool) {
+    let scheme = if secure { "https" } else { "http" };
     if dev {
         println!("bayeux {} (Bayeux 1.0: websocket, long-polling)", env!("CARGO_PKG_VERSION"));
-        println!("chat: http://{address}/chat/");
-        println!("endpoint: http://{address}{path}");
+        println!("chat: {scheme}://{address}/chat/");
+        println!("endpoint: {scheme}://{address}{path}");
         println!("Open the chat in two browser windows. Ctrl-C ends the server.");
     } else {
-        println!("listening on http://{address}{path}");
+        println!("listening on {scheme}://{address}{path}");
     }
 }
 

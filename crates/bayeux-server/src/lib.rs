@@ -24,6 +24,7 @@
 mod bayeux;
 mod clock;
 mod error;
+mod front;
 pub mod http;
 mod mounted;
 mod options;
@@ -35,8 +36,13 @@ mod worker;
 pub use bayeux::Bayeux;
 pub use bayeux_engine::{Config, Stats};
 pub use error::StartError;
+pub use front::{Front, FrontOptions, serve};
+#[cfg(feature = "tls")]
+pub use front::{TlsError, tls_config};
 pub use http::gate::AllowedOrigins;
 pub use mounted::BayeuxService;
 pub use options::Options;
 pub use reply::{Cut, ReplyBody};
+#[cfg(feature = "tls")]
+pub use rustls::ServerConfig;
 pub use stats::ServerStats;

@@ -41,6 +41,18 @@ stats! {
     sockets_refused,
     /// Held connects whose peer vanished.
     polls_abandoned,
+    /// Connections refused since there were too many (503).
+    connections_refused,
+    /// Connections closed since no TLS connection came of them in time, or at all.
+    handshakes_failed,
+    /// Connections closed since no request, or not all of its head, came in time (408).
+    heads_timed_out,
+    /// Connections closed since a request's head was malformed (400, 417 or 431).
+    heads_malformed,
+    /// Connections closed since a request's body did not come in time (408).
+    bodies_timed_out,
+    /// Connections closed since a write was not taken in time.
+    writes_timed_out,
 }
 
 /// Adds one.

@@ -3,5 +3,7 @@
 pub mod accept;
 pub mod codec;
 mod session;
+mod upgrade;
 
 pub use session::Socket;
+pub(crate) use upgrade::Upgraded;

@@ -12,22 +12,18 @@ use actix_web::{
     dev::Payload,
     http::{StatusCode, header},
 };
-use bayeux_engine::Carrier;
 use bytes::Bytes;
 use futures_core::Stream;
 
 use super::respond;
 use crate::{
     Bayeux,
-    http::{Head, Response, gate::Site},
-    websocket::{Socket, accept},
+    http::Head,
+    websocket::{Socket, Upgraded, accept},
 };
 
 /// Answers an upgrade: 101, or why not.
 pub(super) fn upgrade(bayeux: &Bayeux, request: &HttpRequest, head: &Head<'_>, payload: Payload) -> HttpResponse {
-    if bayeux.site(head) == Site::Foreign {
-        return respond(bayeux.refuse_site(head));
-    }
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let asked = accept::Upgrade {
         get: request.method() == actix_web::http::Method::GET,
@@ -36,22 +32,14 @@ pub(super) fn upgrade(bayeux: &Bayeux, request: &HttpRequest, head: &Head<'_>, p
         version: text("Sec-WebSocket-Version"),
         key: text("Sec-WebSocket-Key"),
     };
-    let accepted = match asked.accept() {
-        Ok(accepted) => accepted,
-        Err(refusal) => {
-            let response = Response::text(refusal.status(), format!("No WebSocket: {refusal}."));
-            return respond(response.with("Sec-WebSocket-Version", "13"));
-        }
+    let Upgraded { accept, cookie, origin } = match bayeux.upgrade(head, &asked) {
+        Ok(upgraded) => upgraded,
+        Err(refusal) => return respond(*refusal),
     };
-    let known = bayeux.cookies().read(head.cookies.iter().copied());
-    let fresh = if known.is_none() { bayeux.new_browser() } else { None };
-    let may_adopt = known.is_none().then(|| bayeux.now());
-    let browser = known.or_else(|| fresh.as_ref().map(|(id, _)| *id));
-    let origin = bayeux.origin(head.peer, Carrier::Socket { ticket: None, may_adopt }, browser);
     let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
-    response.upgrade("websocket").insert_header((header::SEC_WEBSOCKET_ACCEPT, accepted));
-    if let Some(fresh) = fresh {
-        response.append_header((header::SET_COOKIE, bayeux.cookie(head, fresh)));
+    response.upgrade("websocket").insert_header((header::SEC_WEBSOCKET_ACCEPT, accept));
+    if let Some(cookie) = cookie {
+        response.append_header((header::SET_COOKIE, cookie));
     }
     let socket = Socket::new(bayeux.clone(), origin, Bytes::new());
     response.body(SocketBody { socket, payload })

@@ -1,9 +1,23 @@
-//! The mounted server over real sockets: a client of our own that writes exactly what a test says.
+//! The server over real sockets: a client of our own that writes exactly what a test says. What is in `both` runs under
+//! either front.
 
 mod client;
-mod cross_site;
-mod http;
-mod moving;
 mod server;
-mod shutdown;
-mod websocket;
+
+macro_rules! under {
+    ($name:ident, $front:expr) => {
+        #[path = "both"]
+        mod $name {
+            const FRONT: crate::server::Front = $front;
+
+            mod cross_site;
+            mod http;
+            mod moving;
+            mod shutdown;
+            mod websocket;
+        }
+    };
+}
+
+under!(mounted, crate::server::Front::Mounted);
+under!(own, crate::server::Front::Own);

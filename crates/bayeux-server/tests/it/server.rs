@@ -3,7 +3,16 @@
 use std::{net::SocketAddr, sync::mpsc, thread::JoinHandle, time::Duration};
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
-use bayeux_server::{AllowedOrigins, Bayeux, Options};
+use bayeux_server::{AllowedOrigins, Bayeux, FrontOptions, Options, serve};
+
+/// What reads and writes the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Front {
+    /// actix, with Bayeux as a service of an application.
+    Mounted,
+    /// Our own, with the application beside it.
+    Own,
+}
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -22,31 +31,25 @@ pub(crate) fn options() -> Options {
 }
 
 impl Server {
-    pub(crate) fn start() -> Self {
-        Self::with(options())
+    pub(crate) fn start(front: Front) -> Self {
+        Self::with(front, options())
     }
 
-    /// Mounted at `/bayeux` and, as an application may, in a scope, beside another route.
-    pub(crate) fn with(options: Options) -> Self {
+    pub(crate) fn with(front: Front, options: Options) -> Self {
+        Self::with_limits(front, options, FrontOptions::default())
+    }
+
+    /// At `/bayeux` and, as an application may, in a scope, beside another route.
+    pub(crate) fn with_limits(front: Front, options: Options, limits: FrontOptions) -> Self {
         let bayeux = Bayeux::new(options).expect("the options are sound");
-        let mounted = bayeux.clone();
+        let served = bayeux.clone();
         let (tell, told) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
-                let server = HttpServer::new(move || {
-                    App::new()
-                        .service(mounted.service("/bayeux"))
-                        .service(web::scope("/deep").service(mounted.service("/er/comet")))
-                        .route("/other", web::get().to(|| async { HttpResponse::Ok().body("other") }))
-                })
-                .workers(2)
-                .h1_allow_half_closed(false)
-                .disable_signals()
-                .shutdown_timeout(1)
-                .bind(("127.0.0.1", 0))
-                .expect("a free port");
-                let address = server.addrs()[0];
-                let server = server.run();
+                let (address, server) = match front {
+                    Front::Mounted => mounted(served),
+                    Front::Own => own(served, limits),
+                };
                 tell.send((address, server.handle())).expect("the test waits");
                 server.await.expect("the server runs");
             });
@@ -61,6 +64,37 @@ impl Server {
     }
 }
 
+fn mounted(bayeux: Bayeux) -> (SocketAddr, actix_web::dev::Server) {
+    let server = HttpServer::new(move || {
+        App::new()
+            .service(bayeux.service("/bayeux"))
+            .service(web::scope("/deep").service(bayeux.service("/er/comet")))
+            .route("/other", web::get().to(other))
+    })
+    .workers(2)
+    .h1_allow_half_closed(false)
+    .disable_signals()
+    .shutdown_timeout(1)
+    .bind(("127.0.0.1", 0))
+    .expect("a free port");
+    (server.addrs()[0], server.run())
+}
+
+fn own(bayeux: Bayeux, limits: FrontOptions) -> (SocketAddr, actix_web::dev::Server) {
+    let mounted = bayeux.clone();
+    let front = serve(bayeux, limits, move || {
+        App::new()
+            .service(web::scope("/deep").service(mounted.service("/er/comet")))
+            .route("/other", web::get().to(other))
+    });
+    let front = front.bind(("127.0.0.1", 0)).expect("a free port");
+    (front.addrs()[0], front.run())
+}
+
+async fn other() -> HttpResponse {
+    HttpResponse::Ok().body("other")
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let handle = self.handle.clone();
@@ -68,5 +102,14 @@ impl Drop for Server {
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the server thread ends well");
         }
+    }
+}
+
+/// Looks again and again, giving way to the server's threads, until it is so.
+pub(crate) fn wait_until(mut so: impl FnMut() -> bool) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !so() {
+        assert!(std::time::Instant::now() < until, "it never came to be");
+        std::thread::yield_now();
     }
 }

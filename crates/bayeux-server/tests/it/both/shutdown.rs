@@ -1,14 +1,14 @@
 use serde_json::json;
 
+use super::FRONT;
 use crate::{
     client::{Frame, Http, Ws, connect},
-    http::wait_until,
-    server::Server,
+    server::{Server, wait_until},
 };
 
 #[test]
 fn every_client_is_told() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut polls: Vec<_> = (0..5).map(|_| Http::session(&server)).collect();
     for poll in &mut polls {
         poll.ask_batch(connect("held"));

@@ -1,3 +1,4 @@
+use super::FRONT;
 use crate::{
     client::{Http, UPGRADE, handshake},
     server::Server,
@@ -9,7 +10,7 @@ fn post(peer: &mut Http, headers: &[(&str, &str)]) -> crate::client::Response {
 
 #[test]
 fn bx_hrd_8_a_foreign_post_has_no_effect() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     for headers in [
         &[("Origin", "https://evil.example")][..],
         &[("Origin", "null")],
@@ -32,7 +33,7 @@ fn bx_hrd_8_a_foreign_post_has_no_effect() {
 
 #[test]
 fn a_listed_origin_gets_cors_with_credentials() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::open(&server);
     let listed = [("Origin", "https://listed.example"), ("Sec-Fetch-Site", "cross-site")];
     let response = post(&mut peer, &listed);
@@ -52,7 +53,7 @@ fn a_listed_origin_gets_cors_with_credentials() {
 
 #[test]
 fn bx_hrd_8_a_foreign_upgrade_is_refused_before_the_101() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     for (origin, status) in
         [("https://evil.example", 403), ("http://app.example", 101), ("https://listed.example", 101)]
     {

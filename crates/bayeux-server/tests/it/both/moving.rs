@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::FRONT;
 use crate::{
     client::{Http, Ws, connect},
     server::{Server, options},
@@ -20,7 +21,7 @@ fn is_answered(messages: &[Value]) -> bool {
 fn bx_ws_1_twenty_moves_each_way_lose_nothing() {
     let mut options = options();
     options.engine.timeout = std::time::Duration::from_millis(50);
-    let server = Server::with(options);
+    let server = Server::with(FRONT, options);
     let mut http = Http::session(&server);
     http.subscribe("/a");
     let mut publisher = Http::session(&server);

@@ -2,14 +2,15 @@ use std::io::Read;
 
 use serde_json::json;
 
+use super::FRONT;
 use crate::{
     client::{Http, channels, connect, handshake},
-    server::{Server, options},
+    server::{Server, options, wait_until},
 };
 
 #[test]
 fn bx_lp_1_a_held_poll_gets_events_before_its_reply() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut subscriber = Http::session(&server);
     subscriber.subscribe("/a");
     subscriber.ask_batch(connect("held"));
@@ -28,7 +29,7 @@ fn bx_lp_1_a_held_poll_gets_events_before_its_reply() {
 
 #[test]
 fn a_held_poll_outlasts_the_timeout_again_and_again() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::session(&server);
     for n in 0..4 {
         let id = n.to_string();
@@ -38,7 +39,7 @@ fn a_held_poll_outlasts_the_timeout_again_and_again() {
 
 #[test]
 fn bx_sec_3_the_cookie_is_set_once_and_needed_later() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::open(&server);
     let response = peer.request("POST", "/bayeux", &[], handshake().to_string().as_bytes());
     let cookie = response.header("set-cookie").expect("a cookie");
@@ -62,7 +63,7 @@ fn bx_sec_3_the_cookie_is_set_once_and_needed_later() {
 
 #[test]
 fn bx_ext_1_every_suffix_of_the_path_is_the_endpoint() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::open(&server);
     for path in ["/bayeux", "/bayeux/", "/bayeux/handshake", "/bayeux/a/b", "/deep/er/comet", "/deep/er/comet/connect"]
     {
@@ -75,7 +76,7 @@ fn bx_ext_1_every_suffix_of_the_path_is_the_endpoint() {
 
 #[test]
 fn bodies_are_told_apart_by_content() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::open(&server);
     let array = handshake().to_string();
     let bare = handshake()[0].to_string();
@@ -103,7 +104,7 @@ fn bodies_are_told_apart_by_content() {
 
 #[test]
 fn bx_hrd_1_a_malformed_body_is_refused_whole() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::session(&server);
     peer.subscribe("/a");
     let deep = format!("[{{\"x\":{}", "[".repeat(30_000));
@@ -121,7 +122,7 @@ fn bx_hrd_1_a_malformed_body_is_refused_whole() {
 
 #[test]
 fn bx_lm_1_an_oversized_body_is_refused_from_its_declared_length() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::open(&server);
     peer.write("POST /bayeux HTTP/1.1\r\nHost: app.example\r\nContent-Length: 1073741824\r\n\r\n[");
     assert_eq!(peer.answer().status, 413);
@@ -137,7 +138,7 @@ fn bx_lm_1_an_oversized_body_is_refused_from_its_declared_length() {
 
 #[test]
 fn a_browser_that_opens_the_endpoint_gets_a_page() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::open(&server);
     let page = peer.request("GET", "/bayeux", &[], b"");
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html;charset=UTF-8")));
@@ -153,7 +154,7 @@ fn a_browser_that_opens_the_endpoint_gets_a_page() {
 #[test]
 fn a_vanished_poll_takes_no_messages_with_it() {
     for reset in [true, false] {
-        let server = Server::start();
+        let server = Server::start(FRONT);
         let mut peer = Http::session(&server);
         peer.subscribe("/a");
         let mut gone = peer.again(&server);
@@ -178,7 +179,7 @@ fn a_vanished_poll_takes_no_messages_with_it() {
 
 #[test]
 fn a_second_poll_answers_the_first_and_gets_the_events() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut first = Http::session(&server);
     first.subscribe("/a");
     let mut second = first.again(&server);
@@ -197,7 +198,7 @@ fn a_second_poll_answers_the_first_and_gets_the_events() {
 fn a_client_that_asks_for_empty_replies_in_a_loop_is_slowed_down() {
     let mut options = options();
     options.engine.max_empty_replies = 20;
-    let server = Server::with(options);
+    let server = Server::with(FRONT, options);
     let mut peer = Http::session(&server);
     let begin = std::time::Instant::now();
     for _ in 0..40 {
@@ -205,13 +206,4 @@ fn a_client_that_asks_for_empty_replies_in_a_loop_is_slowed_down() {
     }
     assert!(begin.elapsed().as_millis() >= 900, "{:?}", begin.elapsed());
     assert!(server.bayeux.engine().stats().replies_delayed >= 1);
-}
-
-/// Looks again and again, giving way to the server's threads, until it is so.
-pub(crate) fn wait_until(mut so: impl FnMut() -> bool) {
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while !so() {
-        assert!(std::time::Instant::now() < until, "it never came to be");
-        std::thread::yield_now();
-    }
 }

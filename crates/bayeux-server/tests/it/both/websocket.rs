@@ -1,14 +1,14 @@
 use serde_json::json;
 
+use super::FRONT;
 use crate::{
     client::{Frame, Http, UPGRADE, Ws, channels, connect, handshake},
-    http::wait_until,
-    server::{Server, options},
+    server::{Server, options, wait_until},
 };
 
 #[test]
 fn bx_ws_1_handshake_subscribe_publish_over_one_socket() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Ws::session(&server);
     assert!(peer.response.header("set-cookie").is_some_and(|cookie| cookie.starts_with("BAYEUX_BROWSER=")));
     peer.call(json!([{"channel": "/meta/subscribe", "subscription": "/a"}]));
@@ -30,7 +30,7 @@ fn bx_ws_1_handshake_subscribe_publish_over_one_socket() {
 
 #[test]
 fn bx_ws_6_pings_are_answered_and_faye_pings_too() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Ws::open(&server);
     peer.frame(0x89, b"hello");
     assert_eq!(peer.read(), Frame::Pong(b"hello".to_vec()));
@@ -43,7 +43,7 @@ fn bx_ws_6_pings_are_answered_and_faye_pings_too() {
 
 #[test]
 fn bx_ws_5_bad_input_closes_with_a_code() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let many = format!("[{}{{}}]", "{},".repeat(1024));
     let deep = format!("[{{\"x\":{}", "[".repeat(40));
     for (first, payload, code) in [
@@ -72,7 +72,7 @@ fn bx_ws_5_bad_input_closes_with_a_code() {
 
 #[test]
 fn bad_upgrades_are_told_why() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::open(&server);
     let mut headers = UPGRADE;
     headers[2].1 = "8";
@@ -88,7 +88,7 @@ fn bad_upgrades_are_told_why() {
 fn a_socket_without_a_session_is_closed() {
     let mut options = options();
     options.handshake_timeout = std::time::Duration::from_millis(50);
-    let server = Server::with(options);
+    let server = Server::with(FRONT, options);
     let mut peer = Ws::open(&server);
     assert_eq!(peer.read(), Frame::Close(1008));
     assert_eq!(server.bayeux.stats().sockets_without_session, 1);
@@ -96,7 +96,7 @@ fn a_socket_without_a_session_is_closed() {
 
 #[test]
 fn a_socket_closed_by_its_peer_keeps_the_session_and_its_events() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Ws::session(&server);
     peer.call(json!([{"channel": "/meta/subscribe", "subscription": "/a"}]));
     let mut http = Http::open(&server);
@@ -109,7 +109,7 @@ fn a_socket_closed_by_its_peer_keeps_the_session_and_its_events() {
 
 #[test]
 fn npm_faye_a_socket_opened_during_the_http_handshake_may_adopt_its_session() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut socket = Ws::open(&server);
     let mut http = Http::open(&server);
     http.handshake();
@@ -123,7 +123,7 @@ fn npm_faye_a_socket_opened_during_the_http_handshake_may_adopt_its_session() {
 
 #[test]
 fn messages_that_come_with_the_upgrade_are_not_forgotten() {
-    let server = Server::start();
+    let server = Server::start(FRONT);
     let mut peer = Http::open(&server);
     let mut bytes = b"GET /bayeux HTTP/1.1\r\nHost: app.example\r\n".to_vec();
     for (name, value) in UPGRADE {

@@ -1,0 +1,372 @@
+//! One connection: its requests, one after the other, until it ends, becomes a WebSocket, or turns out to be the application's.
+
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::{
+    chunked::{BadBody, Chunked},
+    deadline::Deadline,
+    endpoint::{Endpoint, Judged},
+    io::{Stream, poll_fill, poll_write_all},
+    output::{self, After},
+    request::{BadHead, Framing, end_of_head, with_head},
+};
+use crate::{
+    http::Response,
+    reply::ReplyBody,
+    stats::count,
+    websocket::{Socket, Upgraded},
+};
+
+/// How long the peer has to read a last answer before the connection is closed for good.
+const LINGER: Duration = Duration::from_secs(1);
+/// What is read and thrown away meanwhile: a connection closed with unread bytes would reset the answer away.
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// What a connection came to.
+pub(super) enum Outcome<T> {
+    Over,
+    Socket(T, Box<Socket>),
+    /// Not ours: the connection, and what was read of it.
+    Foreign(T, Bytes),
+}
+
+/// Why no request could be read.
+enum End {
+    /// The peer is gone, or was silent for too long.
+    Silent,
+    /// It is told why.
+    Told(u16, String),
+}
+
+struct Connection<'e, T> {
+    endpoint: &'e Endpoint,
+    io: T,
+    peer: IpAddr,
+    /// Read and not used yet.
+    input: BytesMut,
+    deadline: Deadline,
+}
+
+/// Serves the requests of a connection, as long as they are for the endpoint.
+pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -> Outcome<T> {
+    let (input, deadline) = (BytesMut::new(), Deadline::default());
+    let mut connection = Connection { endpoint, io, peer, input, deadline };
+    let mut first = true;
+    loop {
+        let length = match connection.head(first).await {
+            Ok(length) => length,
+            Err(End::Silent) => return Outcome::Over,
+            Err(End::Told(status, text)) => return connection.refuse(status, text).await,
+        };
+        let judged = with_head(&connection.input[..length], |head| endpoint.judge(head, peer));
+        let stays = match judged.and_then(|judged| judged) {
+            Err(bad) => return connection.malformed(bad).await,
+            Ok(Judged::Foreign) => return Outcome::Foreign(connection.io, connection.input.freeze()),
+            Ok(Judged::Upgrade(upgraded)) => return connection.upgrade(length, *upgraded).await,
+            Ok(Judged::Answer { response, after }) => {
+                connection.input.advance(length);
+                connection.respond(response, after).await
+            }
+            Ok(Judged::Read { framing, after, expects_continue }) => {
+                if first {
+                    connection.io.bound_send_buffer(endpoint.options.send_buffer);
+                }
+                connection.serve(length, framing, after, expects_continue).await
+            }
+        };
+        if !stays {
+            connection.linger().await;
+            return Outcome::Over;
+        }
+        first = false;
+    }
+}
+
+/// Answers a connection for which there is no place.
+pub(super) async fn refuse<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) {
+    let (input, deadline) = (BytesMut::new(), Deadline::default());
+    let text = "This server has as many connections as it may. Come back in a while.".to_owned();
+    Connection { endpoint, io, peer, input, deadline }.refuse(503, text).await;
+}
+
+impl<T: Stream> Connection<'_, T> {
+    /// Waits for a whole head; returns its length. A new connection has the head's time from its start, a kept one from the
+    /// first byte of the head.
+    async fn head(&mut self, first: bool) -> Result<usize, End> {
+        let options = &self.endpoint.options;
+        let mut begun = first || !self.input.is_empty();
+        self.deadline.set(if begun { options.head_timeout } else { options.keep_alive });
+        let mut seen = 0;
+        poll_fn(|cx| {
+            loop {
+                while self.input.starts_with(b"\r\n") {
+                    self.input.advance(2);
+                }
+                if let Some(length) = end_of_head(&self.input, seen) {
+                    self.deadline.clear();
+                    return Poll::Ready(Ok(length));
+                }
+                seen = self.input.len();
+                if seen >= options.max_head_bytes {
+                    let text = format!("The head of the request is larger than {} bytes.", options.max_head_bytes);
+                    return Poll::Ready(Err(End::Told(431, text)));
+                }
+                if seen == 0 {
+                    // An idle connection keeps no buffer.
+                    self.input = BytesMut::new();
+                } else if !begun {
+                    begun = true;
+                    self.deadline.set(options.head_timeout);
+                }
+                if self.deadline.poll(cx).is_ready() {
+                    count(&self.endpoint.bayeux.counters().heads_timed_out);
+                    let late = || End::Told(408, "The head of the request did not come in time.".to_owned());
+                    return Poll::Ready(Err(if seen == 0 { End::Silent } else { late() }));
+                }
+                match poll_fill(&mut self.io, cx, &mut self.input, options.max_head_bytes - seen) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::Silent)),
+                    Poll::Ready(Ok(_)) => {}
+                }
+            }
+        })
+        .await
+    }
+
+    /// Reads the body of a request, serves it and answers.
+    async fn serve(&mut self, length: usize, framing: Framing, after: After, expects_continue: bool) -> bool {
+        let head = self.input.split_to(length);
+        let body = match self.body(framing, expects_continue).await {
+            Ok(body) => body,
+            Err(End::Silent) => return false,
+            Err(End::Told(413, _)) => {
+                let refusal = with_head(&head, |head| {
+                    self.endpoint.bayeux.too_large(&head.endpoint_head(self.peer, self.endpoint.secure))
+                });
+                return match refusal {
+                    Ok(response) => self.respond(response, After::Close).await,
+                    Err(_) => false,
+                };
+            }
+            Err(End::Told(status, text)) => return self.respond(Response::text(status, text), After::Close).await,
+        };
+        let served = with_head(&head, |head| {
+            self.endpoint.bayeux.serve(&head.endpoint_head(self.peer, self.endpoint.secure), &body)
+        });
+        // A held connect needs neither.
+        drop((head, body));
+        match served {
+            Ok(response) => self.respond(response, after).await,
+            Err(_) => false,
+        }
+    }
+
+    async fn body(&mut self, framing: Framing, expects_continue: bool) -> Result<BytesMut, End> {
+        match framing {
+            Framing::None => Ok(BytesMut::new()),
+            Framing::Sized(length) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                self.fill_body(expects_continue, |input| Ok((input.len() >= length).then_some(()))).await?;
+                Ok(self.input.split_to(length))
+            }
+            Framing::Chunked => {
+                let (mut chunked, mut body) = (Chunked::new(self.endpoint.bayeux.max_body()), Vec::new());
+                self.fill_body(expects_continue, |input| Ok(chunked.decode(input, &mut body)?.then_some(()))).await?;
+                Ok(BytesMut::from(&body[..]))
+            }
+        }
+    }
+
+    /// Reads on until `done` says that the body is whole.
+    async fn fill_body(
+        &mut self,
+        expects_continue: bool,
+        mut done: impl FnMut(&mut BytesMut) -> Result<Option<()>, BadBody>,
+    ) -> Result<(), End> {
+        let mut encourage = if expects_continue && self.input.is_empty() {
+            Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n")
+        } else {
+            Bytes::new()
+        };
+        let max_body = self.endpoint.bayeux.max_body();
+        poll_fn(|cx| {
+            loop {
+                match done(&mut self.input) {
+                    Ok(Some(())) => {
+                        self.deadline.clear();
+                        return Poll::Ready(Ok(()));
+                    }
+                    Ok(None) => {}
+                    Err(BadBody::TooLarge) => return Poll::Ready(Err(End::Told(413, String::new()))),
+                    Err(BadBody::Malformed) => {
+                        let text = "The chunks of the body are malformed.".to_owned();
+                        return Poll::Ready(Err(End::Told(400, text)));
+                    }
+                }
+                if !self.deadline.is_set() {
+                    self.deadline.set(self.endpoint.options.body_timeout);
+                }
+                if self.deadline.poll(cx).is_ready() {
+                    count(&self.endpoint.bayeux.counters().bodies_timed_out);
+                    let text = "The body of the request did not come in time.".to_owned();
+                    return Poll::Ready(Err(End::Told(408, text)));
+                }
+                if !encourage.is_empty()
+                    && let Poll::Ready(Err(_)) = poll_write_all(&mut self.io, cx, &mut encourage, &mut Bytes::new())
+                {
+                    return Poll::Ready(Err(End::Silent));
+                }
+                match poll_fill(&mut self.io, cx, &mut self.input, max_body) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::Silent)),
+                    Poll::Ready(Ok(_)) => {}
+                }
+            }
+        })
+        .await
+    }
+
+    /// Writes a response, once its body is there. Returns whether the connection stays.
+    async fn respond(&mut self, response: Response, after: After) -> bool {
+        let Response { status, headers, mut body } = response;
+        let closes = headers.iter().any(|(name, _)| *name == "Connection");
+        let after = if closes { After::Close } else { after };
+        let Some(mut bytes) = self.first_bytes(&mut body).await else {
+            return false;
+        };
+        let mut head = output::head(status, &headers, bytes.len(), after);
+        drop(headers);
+        if !self.write(&mut head, &mut bytes).await {
+            return false;
+        }
+        // The kernel has taken the last byte: polled again, the body knows.
+        poll_fn(|cx| body.poll_next(cx)).await;
+        after != After::Close
+    }
+
+    /// The bytes of a body, which may be held. A peer that goes meanwhile takes nothing with it: the body is dropped.
+    async fn first_bytes(&mut self, body: &mut ReplyBody) -> Option<Bytes> {
+        let known = body.length().is_some();
+        let engine = self.endpoint.bayeux.engine();
+        poll_fn(|cx| {
+            // A publisher whose messages pile up waits for its reply until they have been delivered to the mark.
+            if !(known && engine.is_paused(cx.waker())) {
+                match body.poll_next(cx) {
+                    Poll::Ready(None) => return Poll::Ready(Some(Bytes::new())),
+                    Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Some(bytes)),
+                    Poll::Ready(Some(Err(_cut))) => return Poll::Ready(None),
+                    Poll::Pending => {}
+                }
+            }
+            self.poll_peer(cx)
+        })
+        .await
+    }
+
+    /// Reads what the peer sends ahead, up to a limit; ready when it is gone.
+    fn poll_peer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        loop {
+            let room = self.endpoint.options.max_head_bytes.saturating_sub(self.input.len());
+            if room == 0 {
+                return Poll::Pending;
+            }
+            match poll_fill(&mut self.io, cx, &mut self.input, room) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Writes all of it in the time a write may take.
+    async fn write(&mut self, head: &mut Bytes, bytes: &mut Bytes) -> bool {
+        let bayeux = &self.endpoint.bayeux;
+        let written = poll_fn(|cx| {
+            if let Poll::Ready(result) = poll_write_all(&mut self.io, cx, head, bytes) {
+                return Poll::Ready(result.is_ok());
+            }
+            if !self.deadline.is_set() {
+                self.deadline.set(bayeux.options().engine.write_timeout);
+            }
+            self.deadline.poll(cx).map(|()| {
+                count(&bayeux.counters().writes_timed_out);
+                self.io.reset();
+                false
+            })
+        })
+        .await;
+        self.deadline.clear();
+        written
+    }
+
+    async fn upgrade(mut self, length: usize, upgraded: Upgraded) -> Outcome<T> {
+        self.input.advance(length);
+        self.io.bound_send_buffer(self.endpoint.options.send_buffer);
+        if !self.write(&mut output::switching(&upgraded), &mut Bytes::new()).await {
+            return Outcome::Over;
+        }
+        let socket = Socket::new(self.endpoint.bayeux.clone(), upgraded.origin, self.input.freeze());
+        Outcome::Socket(self.io, Box::new(socket))
+    }
+
+    async fn malformed(self, bad: BadHead) -> Outcome<T> {
+        count(&self.endpoint.bayeux.counters().heads_malformed);
+        let text = format!("The request is no good HTTP: {bad}.");
+        self.refuse(bad.status(), text).await
+    }
+
+    /// Says why, and ends the connection.
+    async fn refuse(mut self, status: u16, text: String) -> Outcome<T> {
+        self.respond(Response::text(status, text), After::Close).await;
+        self.linger().await;
+        Outcome::Over
+    }
+
+    /// Ends the connection in a way that lets the peer read the last answer.
+    async fn linger(&mut self) {
+        self.deadline.set(LINGER);
+        let mut left = LINGER_BYTES;
+        let mut shut = false;
+        poll_fn(|cx| {
+            loop {
+                if self.deadline.poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                if !shut {
+                    match Pin::new(&mut self.io).poll_shutdown(cx) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(Err(_)) => return Poll::Ready(()),
+                        Poll::Ready(Ok(())) => shut = true,
+                    }
+                }
+                self.input.clear();
+                match poll_fill(&mut self.io, cx, &mut self.input, LINGER_BYTES) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(read)) if read > 0 && read < left => left -= read,
+                    Poll::Ready(_) => return Poll::Ready(()),
+                }
+            }
+        })
+        .await;
+    }
+}
+
+impl From<BadBody> for End {
+    fn from(bad: BadBody) -> Self {
+        match bad {
+            BadBody::Malformed => Self::Told(400, String::new()),
+            BadBody::TooLarge => Self::Told(413, String::new()),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `Endpoint`: what is done with a request once its head has come.
+
+use std::net::IpAddr;
+
+use super::{
+    FrontOptions,
+    output::After,
+    request::{BadHead, Framing, RequestHead},
+};
+use crate::{Bayeux, http::Response, websocket::Upgraded};
+
+/// The endpoint as one worker serves it.
+pub(super) struct Endpoint {
+    pub(super) bayeux: Bayeux,
+    pub(super) options: FrontOptions,
+    /// Connections are TLS.
+    pub(super) secure: bool,
+}
+
+/// What a head asks for.
+pub(super) enum Judged {
+    /// It is not for us: the connection goes to the application.
+    Foreign,
+    /// It is answered without its body.
+    Answer { response: Response, after: After },
+    /// Its body is to be read and served.
+    Read { framing: Framing, after: After, expects_continue: bool },
+    /// It becomes a WebSocket.
+    Upgrade(Box<Upgraded>),
+}
+
+impl Endpoint {
+    /// Judges a head that is whole.
+    ///
+    /// # Errors
+    /// It is malformed; the connection is closed after that is said.
+    pub(super) fn judge(&self, head: &RequestHead<'_>, peer: IpAddr) -> Result<Judged, BadHead> {
+        if !self.is_ours(head.path) {
+            return Ok(Judged::Foreign);
+        }
+        let framing = head.framing()?;
+        let expects_continue = head.expects_continue()?;
+        let endpoint_head = head.endpoint_head(peer, self.secure);
+        if let Some(asked) = head.upgrade() {
+            return Ok(match self.bayeux.upgrade(&endpoint_head, &asked) {
+                Ok(upgraded) => Judged::Upgrade(Box::new(upgraded)),
+                Err(response) => Judged::Answer { response: *response, after: After::Close },
+            });
+        }
+        let after = match (head.keeps_alive(), head.is_old()) {
+            (true, false) => After::Stay,
+            (true, true) => After::StayOld,
+            (false, _) => After::Close,
+        };
+        let scheme = if self.secure { "https" } else { "http" };
+        let url = format!("{scheme}://{}{}", endpoint_head.site.host.unwrap_or_default(), head.path);
+        if let Some(response) = self.bayeux.preface(&endpoint_head, &url) {
+            // A body that is not read would be taken for the next request.
+            let after = if matches!(framing, Framing::None | Framing::Sized(0)) { after } else { After::Close };
+            return Ok(Judged::Answer { response, after });
+        }
+        if let Framing::Sized(length) = framing
+            && length > self.bayeux.max_body() as u64
+        {
+            return Ok(Judged::Answer { response: self.bayeux.too_large(&endpoint_head), after: After::Close });
+        }
+        Ok(Judged::Read { framing, after, expects_continue })
+    }
+
+    /// The endpoint's path, and every suffix of it (BX-EXT-1).
+    pub(super) fn is_ours(&self, path: &str) -> bool {
+        let base = self.options.path.trim_end_matches('/');
+        path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}

@@ -1,0 +1,107 @@
+//! Reading and writing a connection: one scratch buffer for each worker, so that an idle connection has none.
+
+use std::{
+    cell::RefCell,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actix_rt::net::TcpStream;
+use bytes::{Buf, Bytes, BytesMut};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes one read takes at most.
+const READ_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// What a connection reads from and writes to.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// The TCP connection below.
+    fn tcp(&self) -> &TcpStream;
+
+    /// Bounds what the kernel keeps for a peer that does not read; what the system refuses to set stays as it was.
+    fn bound_send_buffer(&self, bytes: usize) {
+        if bytes > 0 {
+            let _ = SockRef::from(self.tcp()).set_send_buffer_size(bytes);
+        }
+    }
+
+    /// Lets the kernel forget what the peer has not taken, once the connection is dropped.
+    fn reset(&self) {
+        let _ = SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Stream for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Stream for tokio_rustls::server::TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// Reads what is there, at most `limit` bytes, and gives it to `run`. Nothing there is the peer's end.
+fn poll_read<T: Stream, R>(
+    io: &mut T,
+    cx: &mut Context<'_>,
+    limit: usize,
+    run: impl FnOnce(&[u8]) -> R,
+) -> Poll<io::Result<R>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let length = limit.min(scratch.len());
+        let mut buffer = ReadBuf::new(&mut scratch[..length]);
+        ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(run(buffer.filled())))
+    })
+}
+
+/// Appends what is there to `input`, at most `limit` bytes; returns how many came, 0 at the peer's end.
+pub(super) fn poll_fill<T: Stream>(
+    io: &mut T,
+    cx: &mut Context<'_>,
+    input: &mut BytesMut,
+    limit: usize,
+) -> Poll<io::Result<usize>> {
+    poll_read(io, cx, limit, |bytes| {
+        input.extend_from_slice(bytes);
+        bytes.len()
+    })
+}
+
+/// What is there; `None` at the peer's end or an error.
+pub(super) fn poll_chunk<T: Stream>(io: &mut T, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    let chunk = ready!(poll_read(io, cx, READ_BYTES, Bytes::copy_from_slice));
+    Poll::Ready(chunk.ok().filter(|bytes| !bytes.is_empty()))
+}
+
+/// Writes both, the first first, until the kernel has taken the last byte.
+pub(super) fn poll_write_all<T: Stream>(
+    io: &mut T,
+    cx: &mut Context<'_>,
+    first: &mut Bytes,
+    second: &mut Bytes,
+) -> Poll<io::Result<()>> {
+    while !(first.is_empty() && second.is_empty()) {
+        let slices = [IoSlice::new(first), IoSlice::new(second)];
+        let slices = if first.is_empty() { &slices[1..] } else { &slices[..] };
+        let written = ready!(Pin::new(&mut *io).poll_write_vectored(cx, slices))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let of_first = written.min(first.len());
+        first.advance(of_first);
+        second.advance(written - of_first);
+    }
+    Pin::new(io).poll_flush(cx)
+}

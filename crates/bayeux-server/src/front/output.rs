@@ -1,0 +1,94 @@
+//! The head of a response, as bytes.
+
+use std::{cell::RefCell, time::SystemTime};
+
+use bytes::Bytes;
+
+use crate::websocket::Upgraded;
+
+/// What becomes of the connection after the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// Another request may follow.
+    Stay,
+    /// As `Stay`, said aloud: HTTP/1.0 closes unless it is told not to.
+    StayOld,
+    /// It is closed.
+    Close,
+}
+
+/// The head of a response with a body of `length` bytes.
+pub(super) fn head(status: u16, headers: &[(&'static str, String)], length: usize, after: After) -> Bytes {
+    let mut out = Vec::with_capacity(320);
+    line(&mut out, &["HTTP/1.1 ", &status.to_string(), " ", reason(status)]);
+    for (name, value) in headers.iter().filter(|(name, _)| *name != "Connection") {
+        line(&mut out, &[name, ": ", value]);
+    }
+    match after {
+        After::Stay => {}
+        After::StayOld => line(&mut out, &["Connection: keep-alive"]),
+        After::Close => line(&mut out, &["Connection: close"]),
+    }
+    if status != 204 {
+        line(&mut out, &["Content-Length: ", &length.to_string()]);
+    }
+    date(&mut out);
+    line(&mut out, &[]);
+    out.into()
+}
+
+/// The answer to a granted upgrade.
+pub(super) fn switching(upgraded: &Upgraded) -> Bytes {
+    let mut out = Vec::with_capacity(320);
+    line(&mut out, &["HTTP/1.1 101 Switching Protocols"]);
+    line(&mut out, &["Upgrade: websocket"]);
+    line(&mut out, &["Connection: Upgrade"]);
+    line(&mut out, &["Sec-WebSocket-Accept: ", &upgraded.accept]);
+    if let Some(cookie) = &upgraded.cookie {
+        line(&mut out, &["Set-Cookie: ", cookie]);
+    }
+    date(&mut out);
+    line(&mut out, &[]);
+    out.into()
+}
+
+fn line(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The date is written anew once a second, not for each response.
+fn date(out: &mut Vec<u8>) {
+    thread_local! {
+        static DATE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    DATE.with_borrow_mut(|(written, text)| {
+        if *written != second {
+            *written = second;
+            *text = httpdate::fmt_http_date(now);
+        }
+        line(out, &["Date: ", text]);
+    });
+}
+
+const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        503 => "Service Unavailable",
+        _ => "",
+    }
+}

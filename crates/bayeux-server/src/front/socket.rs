@@ -1,0 +1,71 @@
+//! A WebSocket on the connection itself: what its session has to say in one turn goes out in one write.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+
+use super::{
+    deadline::Deadline,
+    io::{Stream, poll_chunk, poll_write_all},
+};
+use crate::{Bayeux, stats::count, websocket::Socket};
+
+struct Driven<'b, T> {
+    bayeux: &'b Bayeux,
+    io: T,
+    socket: Box<Socket>,
+    out: Bytes,
+    deadline: Deadline,
+}
+
+/// Runs the socket until either side ends it.
+pub(super) async fn drive<T: Stream>(bayeux: &Bayeux, io: T, socket: Box<Socket>) {
+    let mut driven = Driven { bayeux, io, socket, out: Bytes::new(), deadline: Deadline::default() };
+    poll_fn(|cx| driven.poll(cx)).await;
+    let Driven { mut io, socket, .. } = driven;
+    drop(socket);
+    // The peer sees the end behind our close frame; what it still sends is not waited for.
+    let _ = poll_fn(|cx| Pin::new(&mut io).poll_shutdown(cx)).await;
+}
+
+impl<T: Stream> Driven<'_, T> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // Nothing is asked of the session before the kernel has taken what it said: a slow reader fills its outbox.
+            match self.poll_write(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Ready(true) => {}
+            }
+            let Self { io, socket, .. } = self;
+            match socket.poll_next(cx, |cx| poll_chunk(io, cx)) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Ready(Some(bytes)) => self.out = bytes,
+            }
+        }
+    }
+
+    /// Ready with whether the connection goes on, once all is written.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.out.is_empty() {
+            return Poll::Ready(true);
+        }
+        if let Poll::Ready(written) = poll_write_all(&mut self.io, cx, &mut self.out, &mut Bytes::new()) {
+            self.deadline.clear();
+            return Poll::Ready(written.is_ok());
+        }
+        if !self.deadline.is_set() {
+            self.deadline.set(self.bayeux.options().engine.write_timeout);
+        }
+        self.deadline.poll(cx).map(|()| {
+            count(&self.bayeux.counters().writes_timed_out);
+            self.io.reset();
+            false
+        })
+    }
+}
