@@ -208,10 +208,11 @@ where
     };
     let Some(_place) = place else {
         count(&endpoint.bayeux.counters().connections_refused);
-        connection::refuse(endpoint, io, peer.ip()).await;
+        Box::pin(connection::refuse(endpoint, io, peer.ip())).await;
         return Ok(());
     };
-    match connection::serve(endpoint, io, peer.ip()).await {
+    // Boxed too: what reading requests takes is given back when the connection becomes a socket.
+    match Box::pin(connection::serve(endpoint, io, peer.ip())).await {
         Outcome::Over => {}
         Outcome::Socket(io, socket) => socket::drive(&endpoint.bayeux, io, socket).await,
         Outcome::Foreign(io, read) => {

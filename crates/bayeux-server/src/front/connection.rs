@@ -55,7 +55,8 @@ struct Connection<'e, T> {
     deadline: Deadline,
 }
 
-/// Serves the requests of a connection, as long as they are for the endpoint.
+/// Serves the requests of a connection, as long as they are for the endpoint. What is rare is boxed, so that a connection that
+/// waits is small.
 pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -> Outcome<T> {
     let (input, deadline) = (BytesMut::new(), Deadline::default());
     let mut connection = Connection { endpoint, io, peer, input, deadline };
@@ -64,13 +65,13 @@ pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -
         let length = match connection.head(first).await {
             Ok(length) => length,
             Err(End::Silent) => return Outcome::Over,
-            Err(End::Told(status, text)) => return connection.refuse(status, text).await,
+            Err(End::Told(status, text)) => return Box::pin(connection.refuse(status, text)).await,
         };
         let judged = with_head(&connection.input[..length], |head| endpoint.judge(head, peer));
         let stays = match judged.and_then(|judged| judged) {
-            Err(bad) => return connection.malformed(bad).await,
+            Err(bad) => return Box::pin(connection.malformed(bad)).await,
             Ok(Judged::Foreign) => return Outcome::Foreign(connection.io, connection.input.freeze()),
-            Ok(Judged::Upgrade(upgraded)) => return connection.upgrade(length, *upgraded).await,
+            Ok(Judged::Upgrade(upgraded)) => return Box::pin(connection.upgrade(length, *upgraded)).await,
             Ok(Judged::Answer { response, after }) => {
                 connection.input.advance(length);
                 connection.respond(response, after).await
@@ -152,11 +153,13 @@ impl<T: Stream> Connection<'_, T> {
                     self.endpoint.bayeux.too_large(&head.endpoint_head(self.peer, self.endpoint.secure))
                 });
                 return match refusal {
-                    Ok(response) => self.respond(response, After::Close).await,
+                    Ok(response) => Box::pin(self.respond(response, After::Close)).await,
                     Err(_) => false,
                 };
             }
-            Err(End::Told(status, text)) => return self.respond(Response::text(status, text), After::Close).await,
+            Err(End::Told(status, text)) => {
+                return Box::pin(self.respond(Response::text(status, text), After::Close)).await;
+            }
         };
         let served = with_head(&head, |head| {
             self.endpoint.bayeux.serve(&head.endpoint_head(self.peer, self.endpoint.secure), &body)
