@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bayeux_protocol::Message;
 
-use crate::{Time, store::Key};
+use crate::{Time, interest::ShardSet, store::Key};
 
 /// A batch of messages as one connection sent it, and who that is.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Origin {
     pub carrier: Carrier,
     /// The browser it belongs to: named by its cookie, or newly named in the reply.
     pub browser: Option<BrowserId>,
+    /// When a WebSocket's upgrade named that browser, if one did; else a handshake did.
+    pub browser_upgraded: Option<Time>,
     /// The shard whose worker serves this connection; new sessions are born there.
     pub shard: Option<usize>,
 }
@@ -98,6 +100,9 @@ pub struct Answer {
     pub adopted: bool,
     /// A handshake succeeded: over HTTP the reply has to set the browser cookie.
     pub handshaken: bool,
+    /// The shards that messages of the batch were published to: while one of them [lags behind](crate::Engine::is_paused),
+    /// the connection is neither answered nor read.
+    pub published: ShardSet,
     /// The frame is not to be written before this time: the session asks for empty replies too often.
     pub not_before: Option<Time>,
 }

@@ -146,9 +146,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether a connection that publishes is not to be read for now; if so, `waker` is fired when it may.
-    pub fn is_paused(&self, waker: &Waker) -> bool {
-        self.router.pause(waker)
+    /// Whether a connection that [published](Answer::published) to these shards is to wait, since one of them has more to
+    /// deliver than `inbox_pause_bytes`; if so, `waker` is fired when it may go on. Others are not held up.
+    pub fn is_paused(&self, published: ShardSet, waker: &Waker) -> bool {
+        self.router.pause(published, waker)
     }
 
     /// Fires the due deadlines of one shard and delivers from its inbox, both in budgets. Tests and simulations call this;
@@ -225,6 +226,7 @@ impl Engine {
             },
         };
         if let Some((delivery, shards)) = routed {
+            turn.answer.published = turn.answer.published.and(shards);
             self.pump_unowned(now, shards);
             self.backplane.publish(&delivery);
         }

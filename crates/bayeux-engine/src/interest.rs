@@ -27,9 +27,20 @@ pub(crate) const MAX_SHARDS: usize = 64;
 
 /// A set of shards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ShardSet(u64);
+pub struct ShardSet(u64);
 
 impl ShardSet {
+    /// Whether no shard is in it.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The shards of either.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
         (0..MAX_SHARDS).filter(move |shard| self.0 & (1 << shard) != 0)
     }

@@ -55,6 +55,7 @@ pub use client_id::ClientId;
 pub use config::Config;
 pub use delivery::Delivery;
 pub use engine::{Engine, Pumped, Refused};
+pub use interest::ShardSet;
 pub use pumper::Pumper;
 pub use reply::HEADROOM;
 pub use stats::Stats;

@@ -69,8 +69,8 @@ impl Router {
         self.lanes[shard].pumper.lock().unwrap_or_else(PoisonError::into_inner).replace(waker.clone())
     }
 
-    /// Whether some inbox is over its mark; if so `waker` is fired when that one has drained.
-    pub(crate) fn pause(&self, waker: &Waker) -> bool {
-        self.lanes.iter().any(|lane| lane.inbox.pause(waker))
+    /// Whether one of these inboxes is over its mark; if so `waker` is fired when that one has drained.
+    pub(crate) fn pause(&self, shards: ShardSet, waker: &Waker) -> bool {
+        shards.iter().filter_map(|shard| self.lanes.get(shard)).any(|lane| lane.inbox.pause(waker))
     }
 }

@@ -56,6 +56,8 @@ pub(crate) enum Receiving {
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
     browser: Option<BrowserId>,
+    /// The browser of the socket that adopted it: the 101's cookie has replaced the handshake's in the client.
+    adopter: Option<BrowserId>,
     /// The socket it handshook on, or the one that adopted it.
     home: Option<ConnectionId>,
     peer: IpAddr,
@@ -81,18 +83,22 @@ impl Binding {
             Carrier::Http => (None, true),
             Carrier::Socket { .. } => (Some(origin.connection), false),
         };
-        Self { browser: origin.browser, home, peer: origin.peer, born: now, adoptable }
+        Self { browser: origin.browser, adopter: None, home, peer: origin.peer, born: now, adoptable }
     }
 
-    /// Judges a connection: the socket of the handshake, the browser of the handshake, or a socket that was opened
-    /// without a cookie while the handshake was under way, once.
+    /// Judges a connection: the socket of the handshake, the browser of the handshake, or, once, a socket that was opened
+    /// without a cookie while the handshake was under way, or a request with the cookie which that socket's 101 set.
     pub(crate) fn claim(&mut self, origin: &Origin, config: &Config) -> Claim {
         let same_socket = self.home == Some(origin.connection);
-        let same_browser = self.browser.is_some() && self.browser == origin.browser;
+        let same_browser = origin.browser.is_some() && [self.browser, self.adopter].contains(&origin.browser);
         if config.trust_client_session || same_socket || same_browser {
             return Claim::Owner;
         }
-        let Carrier::Socket { may_adopt: Some(upgraded), .. } = origin.carrier else {
+        let upgraded = match origin.carrier {
+            Carrier::Socket { may_adopt, .. } => may_adopt,
+            Carrier::Http => origin.browser_upgraded,
+        };
+        let Some(upgraded) = upgraded else {
             return Claim::Foreign;
         };
         let in_time = !config.adopt_window.is_zero() && upgraded.distance(self.born) <= config.adopt_window;
@@ -100,7 +106,10 @@ impl Binding {
             return Claim::Foreign;
         }
         self.adoptable = false;
-        self.home = Some(origin.connection);
+        self.adopter = origin.browser;
+        if let Carrier::Socket { .. } = origin.carrier {
+            self.home = Some(origin.connection);
+        }
         Claim::Adopted
     }
 }

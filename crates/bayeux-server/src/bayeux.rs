@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use bayeux_engine::{BrowserId, Carrier, ConnectionId, Engine, Origin, Time};
+use bayeux_engine::{Carrier, ConnectionId, Engine, Origin, Time};
 
 use crate::{
     Options, ServerStats, StartError,
     clock::Clock,
-    http::cookie::{BrowserCookies, CookieName},
+    http::cookie::{Browser, BrowserCookies, CookieName},
     stats::ServerCounters,
 };
 
@@ -101,16 +101,18 @@ impl Bayeux {
     }
 
     /// What the engine is to know of a new connection.
-    pub(crate) fn origin(&self, peer: IpAddr, carrier: Carrier, browser: Option<BrowserId>) -> Origin {
+    pub(crate) fn origin(&self, peer: IpAddr, carrier: Carrier, browser: Option<Browser>) -> Origin {
         let connection = ConnectionId(self.shared.next_connection.fetch_add(1, Relaxed));
-        Origin { connection, peer, carrier, browser, shard: crate::worker::shard() }
+        let (id, upgraded) = (browser.map(|browser| browser.id), browser.and_then(|browser| browser.upgraded));
+        let shard = crate::worker::shard();
+        Origin { connection, peer, carrier, browser: id, browser_upgraded: upgraded, shard }
     }
 
-    /// A new browser id and its cookie value; `None` if the system has no randomness left to give.
-    pub(crate) fn new_browser(&self) -> Option<(BrowserId, String)> {
+    /// A new browser and its cookie value; `None` if the system has no randomness left to give.
+    pub(crate) fn new_browser(&self, upgraded: Option<Time>) -> Option<(Browser, String)> {
         let mut random = [0; 16];
         fill_random(&mut random).ok()?;
-        Some(self.cookies().mint(random))
+        Some(self.cookies().mint(random, upgraded))
     }
 }
 

@@ -68,16 +68,7 @@ async fn answer(bayeux: &Bayeux, request: &HttpRequest, mut payload: Payload) ->
         Err(request::BodyError::TooLarge) => bayeux.too_large(&head),
         Err(request::BodyError::Broken) => Response::text(400, "The body did not arrive whole."),
     };
-    if response.body.length().is_some() {
-        paused(bayeux).await;
-    }
     respond(response)
-}
-
-/// A publisher whose messages pile up waits for its reply until they have been delivered to the mark.
-async fn paused(bayeux: &Bayeux) {
-    std::future::poll_fn(|cx| if bayeux.engine().is_paused(cx.waker()) { Poll::Pending } else { Poll::Ready(()) })
-        .await;
 }
 
 fn respond(response: Response) -> HttpResponse {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_rt::time::{Sleep, sleep_until};
-use bayeux_engine::{HEADROOM, Take, Ticket, Time};
+use bayeux_engine::{HEADROOM, ShardSet, Take, Ticket, Time};
 use bytes::{Buf, Bytes};
 
 use crate::{Bayeux, stats::count};
@@ -30,6 +30,8 @@ enum State {
     Now(Bytes),
     /// Not before this time.
     Delayed(Box<(Pin<Box<Sleep>>, Self)>),
+    /// Not before these shards have delivered most of what waits: the peer publishes faster than that.
+    Paused(Box<(Bayeux, ShardSet, Self)>),
     /// Bytes with events lent by these links.
     Lent(Bytes, Loan),
     /// The bytes were handed out; polled again, they are taken over.
@@ -57,16 +59,13 @@ impl ReplyBody {
         Self { state: State::Delayed(Box::new((timer, self.state))) }
     }
 
+    pub(crate) fn after(self, bayeux: &Bayeux, published: ShardSet) -> Self {
+        Self { state: State::Paused(Box::new((bayeux.clone(), published, self.state))) }
+    }
+
     /// The length in bytes, if it is known before the body is polled.
     pub fn length(&self) -> Option<usize> {
-        match &self.state {
-            State::Now(bytes) | State::Lent(bytes, _) => Some(bytes.len()),
-            State::Delayed(delayed) => match &delayed.1 {
-                State::Now(bytes) | State::Lent(bytes, _) => Some(bytes.len()),
-                _ => None,
-            },
-            State::Written(_) | State::Held(_) | State::Done => None,
-        }
+        self.state.length()
     }
 
     /// The next bytes. Being polled again says that the earlier ones were taken over; `None` is the end.
@@ -103,8 +102,26 @@ impl ReplyBody {
                     }
                     self.state = delayed.1;
                 }
+                State::Paused(paused) => {
+                    if paused.0.engine().is_paused(paused.1, cx.waker()) {
+                        self.state = State::Paused(paused);
+                        return Poll::Pending;
+                    }
+                    self.state = paused.2;
+                }
                 State::Done => return Poll::Ready(None),
             }
+        }
+    }
+}
+
+impl State {
+    fn length(&self) -> Option<usize> {
+        match self {
+            Self::Now(bytes) | Self::Lent(bytes, _) => Some(bytes.len()),
+            Self::Delayed(delayed) => delayed.1.length(),
+            Self::Paused(paused) => paused.2.length(),
+            Self::Written(_) | Self::Held(_) | Self::Done => None,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{BrowserId, CloseReason, ConnectionId, Origin};
 
 fn handle(engine: &Engine, connection: u64, batch: &str) -> Answer {
     let origin = Origin {
+        browser_upgraded: None,
         connection: ConnectionId(connection),
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
         carrier: Carrier::Http,

@@ -1,6 +1,6 @@
 //! How a session's events reach its connection: taking over, lending, confirming, giving up, and the deadlines of it all.
 
-use std::task::Waker;
+use std::{task::Waker, time::Duration};
 
 use super::{Env, Shard};
 use crate::{
@@ -23,6 +23,13 @@ enum Due {
     Last(ConnectReply),
     Released,
     Close(CloseReason),
+}
+
+/// What a connection that can give up a write has to do so by itself, before its events count as handed over.
+const WRITE_GRACE: Duration = Duration::from_secs(1);
+
+fn write_deadline(env: &Env<'_>) -> Deadline {
+    Deadline::Write(env.now + env.config.write_timeout + WRITE_GRACE)
 }
 
 impl Shard {
@@ -175,11 +182,9 @@ impl Shard {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        let Some(through) = link.lent.take() else {
-            return;
-        };
         let (session, poll) = (link.session, link.kind == LinkKind::Poll);
-        if let Some(session) = self.sessions.get_mut(session) {
+        let lent = link.lent.take();
+        if let (Some(through), Some(session)) = (lent, self.sessions.get_mut(session)) {
             session.outbox.commit(through);
         }
         if poll {
@@ -235,15 +240,13 @@ impl Shard {
         session.deadline = match (session.receiving, session.deadline) {
             (Receiving::Away, _) => session.expiry(env.now, env.config),
             (Receiving::Here(link), _) => match self.links.get(link) {
-                Some(Link { kind: LinkKind::Poll, lent: Some(_), .. }) => Deadline::Write(env.now + env.config.timeout),
+                Some(Link { kind: LinkKind::Poll, lent: Some(_), .. }) => write_deadline(env),
                 Some(Link { connect: Some(held), .. }) => Deadline::Hold(held.due),
                 _ => session.expiry(env.now, env.config),
             },
             // Newer connects may come and go; the one that writes still has the time it was given at first.
-            (Receiving::Draining { .. }, Deadline::Write(at)) => {
-                Deadline::Write(at.min(env.now + env.config.write_timeout))
-            }
-            (Receiving::Draining { .. }, _) => Deadline::Write(env.now + env.config.write_timeout),
+            (Receiving::Draining { .. }, Deadline::Write(at)) => Deadline::Write(at).min(write_deadline(env)),
+            (Receiving::Draining { .. }, _) => write_deadline(env),
         };
         self.deadlines.set(&mut session.armed, key, session.deadline.at());
     }
@@ -285,9 +288,10 @@ impl Shard {
         }
     }
 
-    /// A write took too long: its connection is closed, and what was lent goes to the next one.
+    /// A write took too long and its connection did not give it up, so its bytes may still arrive: they count as handed over,
+    /// since the same events on another connection could come twice. The connection is to be closed; newer events go on.
     fn cut(&mut self, env: &mut Env<'_>, key: SessionKey) {
-        let Some(session) = self.sessions.get(key) else {
+        let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
         let (writer, next) = match session.receiving {
@@ -296,8 +300,8 @@ impl Shard {
             Receiving::Away => return self.settle(env, key),
         };
         count(&env.counters.writes_cut);
-        if let Some(link) = self.links.get_mut(writer) {
-            link.lent = None;
+        if let Some(through) = self.links.get_mut(writer).and_then(|link| link.lent.take()) {
+            session.outbox.commit(through);
         }
         self.end_link(env, writer, Ending::Cut);
         self.receive(env, key, next.map_or(Receiving::Away, Receiving::Here));

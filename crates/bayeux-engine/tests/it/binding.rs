@@ -110,3 +110,38 @@ fn adoption_needs_the_window_the_address_and_an_http_handshake() {
         assert_eq!(reply["successful"], allowed, "{age} {window} {address} {by_socket}");
     }
 }
+
+/// npm faye opens its socket while it handshakes over HTTP. The 101 may come later than the handshake's reply, and its cookie
+/// then replaces that one's in the client.
+#[test]
+fn the_cookie_of_the_101_opens_the_session_that_its_socket_may_adopt() {
+    for (age, allowed) in [(1, true), (3, false)] {
+        let mut world = World::new(Config::default());
+        let mut peer = world.poller();
+        let own = peer.origin.browser;
+        world.now = world.now + Duration::from_secs(age);
+        let now = world.now;
+        let mut socket = stranger(&mut world, now);
+        socket.id = peer.id.clone();
+        (peer.origin.browser, peer.origin.browser_upgraded) = (socket.origin.browser, Some(now));
+        assert_eq!(world.publish(&mut peer, "/a", json!(1))["successful"], allowed, "by HTTP, {age} s old");
+        assert_eq!(world.publish(&mut socket, "/a", json!(1))["successful"], allowed, "then by the socket");
+        peer.origin.browser = own;
+        assert_eq!(world.publish(&mut peer, "/a", json!(1))["successful"], true, "what was sent with the first cookie");
+        let mut other = world.http();
+        (other.id, other.origin.browser_upgraded) = (peer.id.clone(), Some(now));
+        assert!(unknown(&world.publish(&mut other, "/a", json!(1))), "one adoption for a session");
+    }
+}
+
+#[test]
+fn a_session_that_its_socket_adopted_can_go_back_to_http() {
+    let mut world = World::new(Config::default());
+    let mut peer = world.poller();
+    let now = world.now;
+    let mut socket = stranger(&mut world, now);
+    socket.id = peer.id.clone();
+    assert_eq!(world.publish(&mut socket, "/a", json!(1))["successful"], true);
+    peer.origin.browser = socket.origin.browser;
+    assert_eq!(world.publish(&mut peer, "/a", json!(1))["successful"], true);
+}

@@ -129,19 +129,35 @@ fn a_write_that_is_given_up_goes_to_the_newer_connect() {
 }
 
 #[test]
-fn a_write_that_takes_too_long_is_cut() {
+fn a_write_that_takes_too_long_is_cut_and_not_repeated() {
     let mut world = World::new(Config::default());
     let mut peer = world.poller();
     world.subscribe(&mut peer, json!("/a"));
     world.publish(&mut peer, "/a", json!(1));
     let lent = world.connect(&mut peer, "w").answer.lent[0];
     let newer = world.hold(&mut peer, "n");
-    assert!(world.take(&peer, newer).is_none());
+    world.publish(&mut peer, "/a", json!(2));
+    world.pass(SECOND * 10);
+    assert!(world.take(&peer, newer).is_none(), "the older may still give up by itself");
+    world.pass(SECOND);
+    let messages = world.receive(&peer, newer).expect("its turn");
+    assert_eq!(messages[0]["data"], 2, "the older's event may still arrive there");
+    assert_eq!(world.engine.stats().writes_cut, 1);
+    assert_eq!(world.engine.connections(), 1);
+    world.engine.confirm(world.now, lent);
+    assert_eq!(world.engine.connections(), 0, "a cut connection leaves no link behind");
+}
+
+#[test]
+fn a_connection_that_was_cut_is_to_be_closed() {
+    let mut world = World::new(Config::default());
+    let mut peer = world.poller();
+    world.subscribe(&mut peer, json!("/a"));
+    world.publish(&mut peer, "/a", json!(1));
+    let lent = world.connect(&mut peer, "w").answer.lent[0];
+    world.hold(&mut peer, "n");
     world.pass(SECOND * 11);
     assert!(matches!(world.take_raw(&peer, lent), Take::Close(CloseReason::Cut)));
-    assert_eq!(world.receive(&peer, newer).expect("its turn")[0]["data"], 1);
-    world.engine.confirm(world.now, lent);
-    assert_eq!(world.engine.stats().writes_cut, 1);
 }
 
 #[test]

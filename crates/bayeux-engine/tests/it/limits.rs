@@ -1,6 +1,6 @@
 use std::{task::Waker, time::Duration};
 
-use bayeux_engine::{Config, Pumper, Take};
+use bayeux_engine::{Config, Pumper, ShardSet, Take};
 use serde_json::json;
 
 use crate::world::{World, ticket};
@@ -107,16 +107,22 @@ fn a_full_inbox_refuses_the_publish_and_pauses_publishers() {
     // A pumper that does not run: inboxes fill.
     let pumper = Pumper::register(world.engine.clone());
     let waker = Waker::from(peers[0].woken.clone());
-    let replies: Vec<_> = (0..6).map(|_| world.publish(&mut peers[0], "/a", json!("x".repeat(1000)))).collect();
+    let publish = json!([{"channel": "/a", "data": "x".repeat(1000)}]);
+    let outcomes: Vec<_> = (0..6).map(|_| world.send(&mut peers[0], publish.clone())).collect();
+    let published = outcomes[3].answer.published;
+    let replies: Vec<_> = outcomes.into_iter().map(|mut outcome| outcome.replies.remove(0)).collect();
     let accepted: Vec<_> = replies.iter().map(|reply| reply["successful"].as_bool() == Some(true)).collect();
     assert_eq!(accepted, [true, true, true, true, false, false]);
     assert_eq!(replies[4]["error"], "503::server_overloaded");
     assert_eq!(world.engine.stats().publishes_refused, 2);
-    assert!(world.engine.is_paused(&waker));
+    assert!(world.engine.is_paused(published, &waker));
+    let other = world.subscribe(&mut peers[1], json!("/b"));
+    assert_eq!(other["successful"], true);
+    assert!(!world.engine.is_paused(ShardSet::default(), &waker), "who did not publish is not held up");
     peers[0].wakes();
     while pumper.pump(world.now, Waker::noop()).more {}
     assert!(peers[0].wakes() > 0, "publishers go on");
-    assert!(!world.engine.is_paused(&waker));
+    assert!(!world.engine.is_paused(published, &waker));
     assert!(peers.iter().all(|peer| world.drain(peer).len() == 4), "what was accepted reached all shards");
 }
 

@@ -70,6 +70,7 @@ impl World {
         browser[..8].copy_from_slice(&self.next.to_be_bytes());
         let origin = Origin {
             connection: ConnectionId(self.next),
+            browser_upgraded: None,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             carrier,
             browser: Some(BrowserId(browser)),

@@ -257,19 +257,11 @@ impl<T: Stream> Connection<'_, T> {
 
     /// The bytes of a body, which may be held. A peer that goes meanwhile takes nothing with it: the body is dropped.
     async fn first_bytes(&mut self, body: &mut ReplyBody) -> Option<Bytes> {
-        let known = body.length().is_some();
-        let engine = self.endpoint.bayeux.engine();
-        poll_fn(|cx| {
-            // A publisher whose messages pile up waits for its reply until they have been delivered to the mark.
-            if !(known && engine.is_paused(cx.waker())) {
-                match body.poll_next(cx) {
-                    Poll::Ready(None) => return Poll::Ready(Some(Bytes::new())),
-                    Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Some(bytes)),
-                    Poll::Ready(Some(Err(_cut))) => return Poll::Ready(None),
-                    Poll::Pending => {}
-                }
-            }
-            self.poll_peer(cx)
+        poll_fn(|cx| match body.poll_next(cx) {
+            Poll::Ready(None) => Poll::Ready(Some(Bytes::new())),
+            Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(bytes)),
+            Poll::Ready(Some(Err(_cut))) => Poll::Ready(None),
+            Poll::Pending => self.poll_peer(cx),
         })
         .await
     }

@@ -1,15 +1,28 @@
 //! The BAYEUX_BROWSER cookie: names a browser, so that a session can be bound to it (BX-SEC-3, BX-MC-1).
 //!
-//! The value is 16 random bytes and a keyed tag over them, so a cookie that this server did not make is known without state.
+//! The value is 16 random bytes, when an upgrade named the browser, and a keyed tag over both: so a cookie that this server did
+//! not make is known without state.
 
 use std::hash::Hasher;
 
-use bayeux_engine::BrowserId;
+use bayeux_engine::{BrowserId, Time};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 const ID_BYTES: usize = 16;
+const UPGRADED_BYTES: usize = 8;
 const TAG_BYTES: usize = 16;
-const VALUE_LENGTH: usize = 2 * (ID_BYTES + TAG_BYTES);
+const VALUE_LENGTH: usize = 2 * (ID_BYTES + UPGRADED_BYTES + TAG_BYTES);
+/// Stands for a browser that a handshake named.
+const NOT_UPGRADED: u64 = u64::MAX;
+
+/// What a genuine cookie says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Browser {
+    /// Which browser.
+    pub id: BrowserId,
+    /// When the upgrade of a WebSocket named it, if one did.
+    pub upgraded: Option<Time>,
+}
 
 /// Makes and reads the cookie, under one secret key.
 pub struct BrowserCookies {
@@ -54,18 +67,19 @@ impl BrowserCookies {
         Self { name, key }
     }
 
-    /// A new browser, and the value of its cookie.
-    pub fn mint(&self, random: [u8; ID_BYTES]) -> (BrowserId, String) {
+    /// A new browser, named by a handshake or by an `upgraded` socket, and the value of its cookie.
+    pub fn mint(&self, random: [u8; ID_BYTES], upgraded: Option<Time>) -> (Browser, String) {
+        let millis = upgraded.map_or(NOT_UPGRADED, Time::as_millis).to_be_bytes();
         let mut value = String::with_capacity(VALUE_LENGTH);
-        for byte in random.iter().chain(&self.tag(&random)) {
+        for byte in random.iter().chain(&millis).chain(&self.tag(&random, &millis)) {
             value.push_str(&format!("{byte:02x}"));
         }
-        (BrowserId(random), value)
+        (Browser { id: BrowserId(random), upgraded }, value)
     }
 
     /// The browser that a request's `Cookie` headers name: the first genuine value, since a page on a sibling domain can set
     /// another of the same name in front.
-    pub fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Option<BrowserId> {
+    pub fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Option<Browser> {
         let mut pairs = headers.into_iter().flat_map(|header| header.split(|byte| *byte == b';'));
         pairs.find_map(|pair| {
             let pair = pair.trim_ascii();
@@ -84,24 +98,26 @@ impl BrowserCookies {
         format!("{}={value}; Path=/; HttpOnly; {site}", self.name.0)
     }
 
-    fn genuine(&self, value: &[u8]) -> Option<BrowserId> {
+    fn genuine(&self, value: &[u8]) -> Option<Browser> {
         if value.len() != VALUE_LENGTH {
             return None;
         }
-        let mut bytes = [0; ID_BYTES + TAG_BYTES];
+        let mut bytes = [0; ID_BYTES + UPGRADED_BYTES + TAG_BYTES];
         for (byte, digits) in bytes.iter_mut().zip(value.chunks_exact(2)) {
             *byte = digit(digits[0])? << 4 | digit(digits[1])?;
         }
-        let (id, tag) = bytes.split_at(ID_BYTES);
-        let id = <[u8; ID_BYTES]>::try_from(id).ok()?;
+        let (id, rest) = bytes.split_first_chunk::<ID_BYTES>()?;
+        let (millis, tag) = rest.split_first_chunk::<UPGRADED_BYTES>()?;
         // Every byte is compared, so the time tells nothing of where a forged tag goes wrong.
-        let difference = tag.iter().zip(self.tag(&id)).fold(0, |all, (theirs, ours)| all | (theirs ^ ours));
-        (difference == 0).then_some(BrowserId(id))
+        let difference = tag.iter().zip(self.tag(id, millis)).fold(0, |all, (theirs, ours)| all | (theirs ^ ours));
+        let upgraded = Some(u64::from_be_bytes(*millis)).filter(|millis| *millis != NOT_UPGRADED);
+        (difference == 0).then(|| Browser { id: BrowserId(*id), upgraded: upgraded.map(Time::from_millis) })
     }
 
-    fn tag(&self, id: &[u8; ID_BYTES]) -> [u8; TAG_BYTES] {
+    fn tag(&self, id: &[u8; ID_BYTES], upgraded: &[u8; UPGRADED_BYTES]) -> [u8; TAG_BYTES] {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(id);
+        hasher.write(upgraded);
         hasher.finish128().as_u128().to_be_bytes()
     }
 }
@@ -125,15 +141,15 @@ mod tests {
         BrowserCookies::new(CookieName::parse("BAYEUX_BROWSER").expect("a token"), [key; 16])
     }
 
-    fn read(cookies: &BrowserCookies, headers: &[&str]) -> Option<BrowserId> {
+    fn read(cookies: &BrowserCookies, headers: &[&str]) -> Option<Browser> {
         cookies.read(headers.iter().map(|header| header.as_bytes()))
     }
 
     #[test]
     fn bx_sec_3_a_genuine_cookie_is_found_among_others() {
         let cookies = cookies(1);
-        let (id, value) = cookies.mint([7; 16]);
-        assert_eq!(value.len(), 64);
+        let (id, value) = cookies.mint([7; 16], None);
+        assert_eq!(value.len(), 80);
         for header in [
             format!("BAYEUX_BROWSER={value}"),
             format!("a=b; BAYEUX_BROWSER={value}; c=d"),
@@ -147,8 +163,8 @@ mod tests {
     #[test]
     fn bx_sec_3_anything_else_is_no_cookie() {
         let ours = cookies(1);
-        let (_, value) = ours.mint([7; 16]);
-        let (_, foreign) = cookies(2).mint([7; 16]);
+        let (_, value) = ours.mint([7; 16], None);
+        let (_, foreign) = cookies(2).mint([7; 16], None);
         let mut turned = value.clone().into_bytes();
         turned[0] ^= 1;
         let turned = String::from_utf8_lossy(&turned).into_owned();
@@ -179,7 +195,7 @@ mod tests {
     fn bx_sec_3_only_the_name_in_use_is_read() {
         let name = CookieName::parse("sid").expect("a token");
         let cookies = BrowserCookies::new(name, [1; 16]);
-        let (id, value) = cookies.mint([7; 16]);
+        let (id, value) = cookies.mint([7; 16], None);
         assert_eq!(read(&cookies, &[&format!("sid={value}")]), Some(id));
         for header in [
             format!("BAYEUX_BROWSER={value}"),
@@ -198,7 +214,7 @@ mod tests {
     #[test]
     fn bx_sec_3_a_value_altered_in_one_place_is_forged() {
         let cookies = cookies(1);
-        let (id, value) = cookies.mint([7; 16]);
+        let (id, value) = cookies.mint([7; 16], None);
         let header = format!("BAYEUX_BROWSER={value}").into_bytes();
         assert_eq!(cookies.read([&header[..]]), Some(id));
         for place in header.len() - VALUE_LENGTH..header.len() {
@@ -212,9 +228,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_minted_reads_back_and_arbitrary_headers_never_panic(id: [u8; 16], key: u8, noise: Vec<u8>) {
+        fn what_is_minted_reads_back_and_arbitrary_headers_never_panic(id: [u8; 16], at: Option<u32>, key: u8, noise: Vec<u8>) {
             let cookies = cookies(key);
-            let (id, value) = cookies.mint(id);
+            let (id, value) = cookies.mint(id, at.map(|at| Time::from_millis(at.into())));
             prop_assert_eq!(read(&cookies, &[&format!("BAYEUX_BROWSER={value}")]), Some(id));
             prop_assert_eq!(cookies.read([&noise[..]]), None);
             let forged = [b"BAYEUX_BROWSER=", &noise[..]].concat();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bayeux_engine::{Answer, BrowserId, Call, Carrier};
+use bayeux_engine::{Answer, Call, Carrier};
 use bayeux_protocol::{DecodeError, decode_batch};
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use crate::{
     Bayeux,
     http::{
         Head, Method, Response,
-        cookie::CookieSite,
+        cookie::{Browser, CookieSite},
         gate::{Site, cors_headers, preflight_headers},
     },
     reply::{ReplyBody, body},
@@ -55,8 +55,8 @@ impl Bayeux {
         };
         count(&self.counters().requests);
         let known = self.cookies().read(head.cookies.iter().copied());
-        let fresh = if known.is_none() { self.new_browser() } else { None };
-        let browser = known.or_else(|| fresh.as_ref().map(|(id, _)| *id));
+        let fresh = if known.is_none() { self.new_browser(None) } else { None };
+        let browser = known.or_else(|| fresh.as_ref().map(|(browser, _)| *browser));
         let origin = self.origin(head.peer, Carrier::Http, browser);
         let answer = self.engine().handle(self.now(), Call { origin, batch });
         let cookie = fresh.filter(|_| answer.handshaken).map(|fresh| self.cookie(head, fresh));
@@ -94,7 +94,7 @@ impl Bayeux {
     }
 
     /// The Set-Cookie header for a browser newly named.
-    pub(crate) fn cookie(&self, head: &Head<'_>, (_, value): (BrowserId, String)) -> String {
+    pub(crate) fn cookie(&self, head: &Head<'_>, (_, value): (Browser, String)) -> String {
         let site = match (self.site(head), head.secure) {
             (Site::Listed(origin), _) if origin.starts_with("https://") => CookieSite::CrossSiteTls,
             (_, true) => CookieSite::SameSiteTls,
@@ -114,15 +114,16 @@ impl Bayeux {
     }
 
     fn body(&self, answer: Answer) -> ReplyBody {
-        let Answer { frame, held, lent, not_before, .. } = answer;
+        let Answer { frame, held, lent, not_before, published, .. } = answer;
         let reply = match held {
             Some(ticket) => ReplyBody::held(self, ticket),
             None => ReplyBody::lent(self, frame.map_or_else(|| Bytes::from_static(b"[]"), body), lent),
         };
-        match not_before {
+        let reply = match not_before {
             Some(time) if time.since(self.now()) > Duration::ZERO => reply.not_before(self, time),
             _ => reply,
-        }
+        };
+        if published.is_empty() { reply } else { reply.after(self, published) }
     }
 
     /// A body that is no batch is refused whole, without effect (BX-HRD-1).

@@ -10,12 +10,15 @@ use std::{
 };
 
 use actix_rt::time::{Sleep, sleep_until};
-use bayeux_engine::{Answer, Call, Carrier, CloseReason, HEADROOM, Origin, Take, Ticket, Time};
+use bayeux_engine::{Answer, Call, Carrier, CloseReason, HEADROOM, Origin, ShardSet, Take, Ticket, Time};
 use bayeux_protocol::{DecodeError, decode_batch};
 use bytes::{Buf, Bytes};
 
 use super::codec::{self, Decoder, Incoming};
 use crate::{Bayeux, stats::count};
+
+/// Frames with events after which the peer is read, however many more there are.
+const MOST_EVENTS_IN_A_ROW: u8 = 8;
 
 /// One WebSocket on the server.
 pub struct Socket {
@@ -27,6 +30,10 @@ pub struct Socket {
     out: Out,
     /// Events were lent to the bytes last given out.
     lent: bool,
+    /// Frames with events given out since the peer was last read.
+    events_in_a_row: u8,
+    /// Where its last messages were published to.
+    published: ShardSet,
     state: State,
     timer: Option<Timer>,
 }
@@ -52,8 +59,9 @@ impl Socket {
     pub(crate) fn new(bayeux: Bayeux, origin: Origin, head_bytes: Bytes) -> Self {
         count(&bayeux.counters().sockets_opened);
         let decoder = Decoder::new(bayeux.options().limits.max_bytes);
-        let (out, lent, state) = (Out::default(), false, State::Open);
-        let mut socket = Self { bayeux, origin, decoder, unread: head_bytes, out, lent, state, timer: None };
+        let (out, lent, published, state) = (Out::default(), false, ShardSet::default(), State::Open);
+        let (unread, events_in_a_row, timer) = (head_bytes, 0, None);
+        let mut socket = Self { bayeux, origin, decoder, unread, out, lent, events_in_a_row, published, state, timer };
         socket.expect_session();
         socket
     }
@@ -67,9 +75,15 @@ impl Socket {
     ) -> Poll<Option<Bytes>> {
         self.poll_timer(cx);
         while self.state == State::Open && self.out.is_empty() {
-            // What was lent is confirmed before anything is read: the reader may move the session elsewhere.
-            let taken = self.poll_take(cx);
-            let progress = self.poll_read(cx, &mut read) | taken;
+            // What was lent is confirmed before anything is read: the reader may move the session elsewhere. Events end what
+            // is written at a time: if that write breaks off, the peer can't have got them whole.
+            let progress = if self.events_in_a_row < MOST_EVENTS_IN_A_ROW {
+                self.poll_take(cx) || self.poll_read(cx, &mut read)
+            } else {
+                self.events_in_a_row = 0;
+                self.confirm();
+                self.poll_read(cx, &mut read) || self.poll_take(cx)
+            };
             if !progress && self.out.is_empty() {
                 return Poll::Pending;
             }
@@ -91,9 +105,11 @@ impl Socket {
         cx: &mut Context<'_>,
         read: &mut impl FnMut(&mut Context<'_>) -> Poll<Option<Bytes>>,
     ) -> bool {
-        if matches!(self.timer, Some(Timer::Delay(..))) || self.bayeux.engine().is_paused(cx.waker()) {
+        if matches!(self.timer, Some(Timer::Delay(..))) || self.bayeux.engine().is_paused(self.published, cx.waker()) {
             return false;
         }
+        self.published = ShardSet::default();
+        self.events_in_a_row = 0;
         if self.unread.is_empty() {
             match read(cx) {
                 Poll::Pending => return false,
@@ -133,6 +149,7 @@ impl Socket {
     }
 
     fn answer(&mut self, answer: Answer) {
+        self.published = self.published.and(answer.published);
         if let Carrier::Socket { ticket, may_adopt } = &mut self.origin.carrier {
             if answer.adopted {
                 *may_adopt = None;
@@ -166,6 +183,7 @@ impl Socket {
             Take::Frame { frame, lent, last } => {
                 self.out.text(frame);
                 self.lent = lent;
+                self.events_in_a_row += 1;
                 if last {
                     self.detach();
                 }
@@ -182,6 +200,13 @@ impl Socket {
             }
         }
         true
+    }
+
+    /// The bytes given out last were taken over.
+    fn confirm(&mut self) {
+        if let (true, Some(ticket)) = (std::mem::take(&mut self.lent), self.ticket()) {
+            self.bayeux.engine().confirm(self.bayeux.now(), ticket);
+        }
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) {

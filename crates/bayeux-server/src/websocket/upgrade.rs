@@ -32,9 +32,9 @@ impl Bayeux {
             Box::new(response.with("Sec-WebSocket-Version", "13"))
         })?;
         let known = self.cookies().read(head.cookies.iter().copied());
-        let fresh = if known.is_none() { self.new_browser() } else { None };
         let may_adopt = known.is_none().then(|| self.now());
-        let browser = known.or_else(|| fresh.as_ref().map(|(id, _)| *id));
+        let fresh = if known.is_none() { self.new_browser(may_adopt) } else { None };
+        let browser = known.or_else(|| fresh.as_ref().map(|(browser, _)| *browser));
         let origin = self.origin(head.peer, Carrier::Socket { ticket: None, may_adopt }, browser);
         Ok(Upgraded { accept, cookie: fresh.map(|fresh| self.cookie(head, fresh)), origin })
     }

@@ -1,6 +1,11 @@
 //! A server on a free port, in a thread of its own, for the length of a test.
 
-use std::{net::SocketAddr, sync::mpsc, thread::JoinHandle, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::mpsc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
 use bayeux_server::{AllowedOrigins, Bayeux, FrontOptions, Options, serve};
@@ -107,9 +112,9 @@ impl Drop for Server {
 
 /// Looks again and again, giving way to the server's threads, until it is so.
 pub(crate) fn wait_until(mut so: impl FnMut() -> bool) {
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(10);
     while !so() {
-        assert!(std::time::Instant::now() < until, "it never came to be");
+        assert!(Instant::now() < until, "it never came to be");
         std::thread::yield_now();
     }
 }
