@@ -56,7 +56,7 @@ pub struct Front<F, I, S, B> {
     connections: Connections,
     addresses: Vec<SocketAddr>,
     /// What the application is made of.
-    types: PhantomData<fn() -> (I, S, B)>,
+    types: PhantomData<(I, S, B)>,
 }
 
 /// Serves `bayeux` on its own connections, beside an actix-web application.

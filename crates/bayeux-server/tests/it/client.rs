@@ -87,7 +87,7 @@ impl Http {
             headers.push((name.to_owned(), value.to_owned()));
         }
         let mut response = Response { status, headers, body: Vec::new() };
-        if status != 101 && status != 204 {
+        if status >= 200 && status != 204 {
             response.body = self.body(&response);
         }
         if let Some(cookie) = response.header("set-cookie").and_then(|cookie| cookie.split(';').next()) {

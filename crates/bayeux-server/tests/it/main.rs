@@ -1,7 +1,10 @@
 //! The server over real sockets: a client of our own that writes exactly what a test says. What is in `both` runs under
 //! either front.
 
+#![allow(clippy::duplicate_mod)] // The same tests under either front are the point.
+
 mod client;
+mod front;
 mod server;
 
 macro_rules! under {

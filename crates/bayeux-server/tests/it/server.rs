@@ -2,13 +2,13 @@
 
 use std::{
     net::SocketAddr,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
-use bayeux_server::{AllowedOrigins, Bayeux, FrontOptions, Options, serve};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, middleware, web};
+use bayeux_server::{AllowedOrigins, Bayeux, FrontOptions, Options, ServerConfig, serve};
 
 /// What reads and writes the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,14 @@ impl Server {
 
     /// At `/bayeux` and, as an application may, in a scope, beside another route.
     pub(crate) fn with_limits(front: Front, options: Options, limits: FrontOptions) -> Self {
+        Self::run(front, options, limits, None)
+    }
+
+    pub(crate) fn with_tls(config: Arc<ServerConfig>) -> Self {
+        Self::run(Front::Own, options(), FrontOptions::default(), Some(config))
+    }
+
+    fn run(front: Front, options: Options, limits: FrontOptions, tls: Option<Arc<ServerConfig>>) -> Self {
         let bayeux = Bayeux::new(options).expect("the options are sound");
         let served = bayeux.clone();
         let (tell, told) = mpsc::channel();
@@ -53,7 +61,7 @@ impl Server {
             actix_rt::System::new().block_on(async move {
                 let (address, server) = match front {
                     Front::Mounted => mounted(served),
-                    Front::Own => own(served, limits),
+                    Front::Own => own(served, limits, tls),
                 };
                 tell.send((address, server.handle())).expect("the test waits");
                 server.await.expect("the server runs");
@@ -85,15 +93,28 @@ fn mounted(bayeux: Bayeux) -> (SocketAddr, actix_web::dev::Server) {
     (server.addrs()[0], server.run())
 }
 
-fn own(bayeux: Bayeux, limits: FrontOptions) -> (SocketAddr, actix_web::dev::Server) {
+fn own(bayeux: Bayeux, limits: FrontOptions, tls: Option<Arc<ServerConfig>>) -> (SocketAddr, actix_web::dev::Server) {
     let mounted = bayeux.clone();
     let front = serve(bayeux, limits, move || {
         App::new()
             .service(web::scope("/deep").service(mounted.service("/er/comet")))
+            .wrap(middleware::DefaultHeaders::new().add(("X-Application", "yes")))
             .route("/other", web::get().to(other))
+            .route("/peer", web::get().to(peer))
+            .route("/echo", web::post().to(|body: web::Bytes| async { HttpResponse::Ok().body(body) }))
     });
-    let front = front.bind(("127.0.0.1", 0)).expect("a free port");
+    let front = match tls {
+        Some(config) => front.bind_tls(("127.0.0.1", 0), config),
+        None => front.bind(("127.0.0.1", 0)),
+    };
+    let front = front.expect("a free port");
     (front.addrs()[0], front.run())
+}
+
+async fn peer(request: HttpRequest) -> HttpResponse {
+    let info = request.connection_info().scheme().to_owned();
+    let peer = request.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+    HttpResponse::Ok().body(format!("{info} {peer}"))
 }
 
 async fn other() -> HttpResponse {
