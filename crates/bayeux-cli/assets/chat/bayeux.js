@@ -37,6 +37,8 @@ export class Bayeux {
   #sessions = 0;
   #current = null; // the connection that holds the connect
   #fresh = null; // the one being opened
+  #taking = null; // the connect by which it takes the session over
+  #left = null; // settles when the connections that were left have been read to their end
   #handlers = new Map(); // channel -> { handle, session: the clientId under which it is subscribed }
   #outbox = []; // publishes without a reply: { message, via: the connection they are on, losses, resolve, reject }
   #lastId = 0;
@@ -78,11 +80,8 @@ export class Bayeux {
   /** After a sleep, or when the network came or went: retries now, and tests a connection that may be dead. */
   wake() {
     this.#hurry();
-    const [channel] = this.#handlers.keys();
     const connection = this.#current;
-    if (!connection || !channel) return;
-    const probe = { channel: "/meta/subscribe", subscription: [channel] };
-    this.#ask(connection, probe, PROBE_LIMIT).catch((error) => connection.end(error));
+    if (connection) this.#probe(connection).catch((error) => connection.end(error));
   }
 
   /** Takes { channel: handler }. The subscriptions are renewed in each new session. */
@@ -187,7 +186,8 @@ export class Bayeux {
       const shaken = !this.#clientId;
       if (shaken) await this.#handshake(fresh);
       await this.#subscribe(fresh);
-      this.#judge(await this.#connect(fresh, { advice: { timeout: 0 } }, ENTER_LIMIT));
+      this.#taking = this.#connect(fresh, { advice: { timeout: 0 } }, ENTER_LIMIT);
+      this.#judge(await this.#taking);
       this.#swap(fresh);
       if (shaken) this.onsession(this.#sessions++ > 0);
     } catch (error) {
@@ -201,7 +201,7 @@ export class Bayeux {
     const old = this.#current;
     this.#current = fresh;
     this.#fresh = null;
-    this.#leave(old, fresh);
+    this.#left = this.#leave(old, fresh, this.#left);
     this.onstate("connected", fresh.name);
     this.#subscribe(fresh);
     this.#flush();
@@ -210,9 +210,16 @@ export class Bayeux {
     else if (fresh.choice === "auto") this.#returnLater(fresh);
   }
 
-  /** What the server sent on the old connection before it turned to the new one is read to the end, and comes first. */
-  async #leave(old, fresh) {
-    await old?.part(PART_LIMIT);
+  /**
+   * What the server sent on the old connection before it turned to the new one is read to the end, and comes first. The
+   * end is the reply to a connect, or to a probe: events may have followed the last connect's reply on a WebSocket.
+   */
+  async #leave(old, fresh, before) {
+    if (old) {
+      this.#probe(old).catch(() => {});
+      await old.part(PART_LIMIT);
+    }
+    await before;
     this.#release(fresh);
   }
 
@@ -269,6 +276,12 @@ export class Bayeux {
     }
   }
 
+  /** Asks for what is there already, to see whether the connection is alive, and to have read all that came before. */
+  async #probe(connection) {
+    const [channel] = this.#handlers.keys();
+    if (channel) await this.#ask(connection, { channel: "/meta/subscribe", subscription: [channel] }, PROBE_LIMIT);
+  }
+
   #connect(connection, extra = {}, limit = connection.advice.timeout + REPLY_LIMIT) {
     return this.#ask(connection, { channel: "/meta/connect", connectionType: connection.name, ...extra }, limit);
   }
@@ -279,6 +292,7 @@ export class Bayeux {
       while (connection === this.#current) {
         const { interval } = connection.advice;
         if (interval > 0) await new Promise((resolve) => setTimeout(resolve, interval));
+        await this.#taking?.catch(() => {}); // A connect now would take the session back for a moment.
         if (connection !== this.#current) return;
         const reply = await this.#connect(connection);
         if (connection !== this.#current) return; // An older connect, answered because a newer one came.

@@ -18,9 +18,11 @@ const me = { id: randomId(), name: "" };
 const people = new Map(); // id -> { name, transport, seen }
 const lines = new Map(); // message id -> its element, while it is in the log
 const tints = new Map(); // person's id -> a colour, so that the first ones differ
+const counts = new Map(); // person's id -> the number of the last message heard
 const bayeux = new Bayeux(document.querySelector("meta[name=bayeux-path]").content);
 let room = roomName(new URLSearchParams(location.search).get("room") ?? "");
 let joined = false;
+let said = 0;
 let met = false; // there has been a connection
 let transport = null;
 let answer = null; // the timer of an answer to newcomers
@@ -111,7 +113,7 @@ $("composer").onsubmit = (event) => {
   const text = $("text").value.trim().toWellFormed();
   $("text").focus();
   if (!text) return;
-  const message = { id: randomId(), from: me.id, name: me.name, text };
+  const message = { id: randomId(), n: ++said, from: me.id, name: me.name, text };
   $("text").value = "";
   say(message).classList.add("pending");
   bayeux.publish(`/chat/${room}`, message).then(
@@ -123,13 +125,19 @@ $("composer").onsubmit = (event) => {
   );
 };
 
-/** A message may come twice, when its sender could not tell whether it had arrived: it is shown once. */
+/**
+ * A message may come twice, when its sender could not tell whether it had arrived: it is shown once. One that a dying
+ * connection had taken over may not come at all: people number what they say, so that the gap is seen.
+ */
 function hear(data) {
-  const { id, from, name, text } = data ?? {};
+  const { id, n, from, name, text } = data ?? {};
   if (![id, from, name, text].every((field) => typeof field === "string")) return;
   const line = lines.get(id);
-  if (line) line.classList.remove("pending", "failed");
-  else say({ id, from, name, text });
+  if (line) return line.classList.remove("pending", "failed");
+  const missed = n - 1 - counts.get(from); // NaN for the first one heard.
+  if (missed > 0) note(`${missed === 1 ? "A message" : `${missed} messages`} of ${clip(name, MAX_NAME)} did not arrive.`);
+  keep(counts, from, n);
+  say({ id, from, name, text });
 }
 
 function say({ id, from, name, text }) {
@@ -178,7 +186,7 @@ function append(line) {
 
 const presence = (event) => ({
   channel: `/chat/${room}/presence`,
-  data: { event, id: me.id, name: me.name, transport },
+  data: { event, id: me.id, name: me.name, transport, said },
 });
 
 function announce(event) {
@@ -189,7 +197,7 @@ function announce(event) {
 }
 
 function meet(data) {
-  const { event, id, name, transport: kind } = data ?? {};
+  const { event, id, name, transport: kind, said: count } = data ?? {};
   if (typeof id !== "string" || id.length > 64 || typeof name !== "string" || id === me.id) return;
   const known = people.has(id);
   const shown = clip(name, MAX_NAME);
@@ -198,6 +206,7 @@ function meet(data) {
     if (known) note(`${shown} left.`);
   } else if (known || people.size < MAX_PEOPLE) {
     people.set(id, { name: shown, transport: kind, seen: Date.now() });
+    if (!counts.has(id)) keep(counts, id, count);
     if (event === "hello" && !known) note(`${shown} joined.`);
     if (event === "hello") answer ??= setTimeout(answerNewcomers, Math.random() * ANSWER_SPREAD);
   }
@@ -251,9 +260,14 @@ function randomId() {
 }
 
 function tint(id) {
-  if (tints.size > 10 * MAX_PEOPLE) tints.clear();
-  if (!tints.has(id)) tints.set(id, tints.size % TINTS);
+  if (!tints.has(id)) keep(tints, id, tints.size % TINTS);
   return tints.get(id);
+}
+
+/** Sets what is known of a person, and forgets everybody when there are too many. */
+function keep(map, id, value) {
+  if (map.size > 10 * MAX_PEOPLE) map.clear();
+  map.set(id, value);
 }
 
 function clip(text, length) {
