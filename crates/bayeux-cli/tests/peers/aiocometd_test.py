@@ -152,11 +152,13 @@ class Scenario:
 
     async def step_shut_down(self):
         """a shut down server answers the held connect, and started again all is as after a kill"""
-        await self._hold()
+        held = await self._hold()
         start = len(self.a.wire.entries)
         assert await self.server.restart(signal.SIGTERM) == 0
         if not AGAINST_FAYE:
-            _, reply = await self.a.wire.find(self._from_server("/meta/connect"), "the reply to the held connect", start)
+            _, reply = await self.a.wire.find(lambda entry: entry[0] == "in" and entry[1].get("id") == held["id"],
+                                              "the reply to the held connect", start)
+            assert reply["successful"] and reply["clientId"] == held["clientId"], reply
             assert reply["advice"]["reconnect"] == "retry", reply
             # aiocometd takes advice.interval, which is in milliseconds, for seconds. Servers spread their clients' return
             # by it, so after a shutdown its application has to open it again.
@@ -168,7 +170,7 @@ class Scenario:
         await self._again("after the shutdown", start)
 
     async def _hold(self):
-        """Waits until the server holds a connect of this client: one that stays unanswered while others are answered."""
+        """Waits until the server holds a connect of this client, and gives it: it stays unanswered while others are answered."""
 
         def connects():
             return [entry for entry in self.a.wire.entries if entry[1]["channel"] == "/meta/connect"]
@@ -178,10 +180,10 @@ class Scenario:
                 await self.a.wire.find(lambda entry: entry[0] == "out" and entry[1]["channel"] == "/meta/connect",
                                        "the next connect", len(self.a.wire.entries))
             last = connects()[-1]
-            await self.a.publish("/nobody/listens", {})
-            await self.a.publish("/nobody/listens", {})
+            for _ in range(3):
+                await self.a.publish("/nobody/listens", {})
             if last is connects()[-1] and last[0] == "out":
-                return
+                return last[1]
         raise AssertionError("the server holds no connect of this client")
 
     @staticmethod
