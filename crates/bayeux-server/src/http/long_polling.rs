@@ -53,12 +53,12 @@ impl Bayeux {
             Ok(batch) => batch,
             Err(error) => return self.marked(head, self.malformed(head, body, &error)),
         };
-        count(&self.counters().requests);
         let known = self.cookies().read(head.cookies.iter().copied());
         let fresh = if known.is_none() { self.new_browser(None) } else { None };
         let browser = known.or_else(|| fresh.as_ref().map(|(browser, _)| *browser));
         let origin = self.origin(head.peer, Carrier::Http, browser);
         let answer = self.engine().handle(self.now(), Call { origin, batch });
+        count(&self.counters().requests);
         let cookie = fresh.filter(|_| answer.handshaken).map(|fresh| self.cookie(head, fresh));
         let mut response = Response::messages(self.body(answer));
         if let Some(cookie) = cookie {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::FRONT;
 use crate::{
     client::{Http, Ws, connect},
-    server::{Server, options},
+    server::{Server, options, wait_until},
 };
 
 fn numbers(messages: &[Value]) -> impl Iterator<Item = u64> {
@@ -37,12 +37,25 @@ fn bx_ws_1_twenty_moves_each_way_lose_nothing() {
     let mut got = Vec::new();
     let mut last = 0;
     for _ in 0..20 {
+        // Two connections have no order between them: each connect is known to have been served before the next is sent.
+        let served = server.bayeux.stats().requests;
         http.ask_batch(connect("poll"));
+        wait_until(|| server.bayeux.stats().requests > served);
         publish();
         let mut socket = Ws::upgrade(http.again(&server));
         socket.send(connect("socket"));
+        socket.send(json!([]));
+        let mut pushed = Vec::new();
+        loop {
+            let messages = socket.messages();
+            pushed.extend(numbers(&messages));
+            if messages.is_empty() {
+                break;
+            }
+        }
         publish();
         got.extend(numbers(&http.answer().messages()));
+        got.append(&mut pushed);
         publish();
         http.ask_batch(connect("back"));
         loop {
