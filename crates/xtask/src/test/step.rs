@@ -95,7 +95,7 @@ impl Step {
                 ..Outcome::default()
             }),
             Self::Clippy => check(cargo("clippy").args(["--workspace", "--all-targets", "--", "--deny", "warnings"])),
-            Self::Rust => tests(cargo("test").args(["--workspace", "--no-fail-fast"]), BUILD_LIMIT, Form::Cargo),
+            Self::Rust => rust(),
             // Of the libraries: what a program's command line is made of is help text, and no documentation.
             Self::Doc => {
                 check(cargo("doc").args(["--workspace", "--lib", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))
@@ -117,6 +117,15 @@ impl Outcome {
         }
         counts
     }
+}
+
+/// The tests are built first, so that one that hangs is noticed before long.
+fn rust() -> Result<Outcome> {
+    let built = check(cargo("test").args(["--workspace", "--no-run"]))?;
+    if built.failure.is_some() {
+        return Ok(built);
+    }
+    tests(cargo("test").args(["--workspace", "--no-fail-fast"]), TEST_LIMIT, Form::Cargo)
 }
 
 fn build(context: &mut Context) -> Result<Outcome> {
