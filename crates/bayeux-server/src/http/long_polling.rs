@@ -11,6 +11,7 @@ use crate::{
     http::{
         Head, Method, Response,
         cookie::{Browser, CookieSite},
+        form::{decode_form, is_form},
         gate::{Site, cors_headers, preflight_headers},
     },
     reply::{ReplyBody, body},
@@ -49,7 +50,9 @@ impl Bayeux {
 
     /// Serves a batch that was posted. `preface` has let it pass.
     pub fn serve(&self, head: &Head<'_>, body: &[u8]) -> Response {
-        let batch = match decode_batch(body, &self.options().limits) {
+        let limits = &self.options().limits;
+        let decoded = if is_form(body) { decode_form(body, limits) } else { decode_batch(body, limits) };
+        let batch = match decoded {
             Ok(batch) => batch,
             Err(error) => return self.marked(head, self.malformed(head, body, &error)),
         };
@@ -133,7 +136,7 @@ impl Bayeux {
         }
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
         let json = matches!(first, Some(b'[' | b'{'));
-        if !json && !accepted(head.content_type) {
+        if !json && !is_form(body) && !accepted(head.content_type) {
             count(&self.counters().bodies_unsupported);
             return Response::text(415, "Send Bayeux messages as a JSON array, with Content-Type: application/json.");
         }
@@ -143,13 +146,16 @@ impl Bayeux {
     }
 }
 
-/// JSON types, no type, and `text/plain`, which needs no preflight and is what Faye's clients fall back to.
+/// JSON types, forms, no type, and `text/plain`, which needs no preflight and is what Faye's clients fall back to.
 fn accepted(content_type: Option<&str>) -> bool {
     let Some(content_type) = content_type else {
         return true;
     };
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    matches!(essence.as_str(), "application/json" | "text/json" | "text/plain" | "") || essence.ends_with("+json")
+    matches!(
+        essence.as_str(),
+        "application/json" | "application/x-www-form-urlencoded" | "text/json" | "text/plain" | ""
+    ) || essence.ends_with("+json")
 }
 
 fn page(url: &str) -> Response {

@@ -95,6 +95,14 @@ fn bodies_are_told_apart_by_content() {
         }
     }
     assert_eq!(peer.request("POST", "/bayeux", &[], b"[]").messages().len(), 0);
+    let form = "message=%7B%22channel%22%3A%22%2Fmeta%2Fhandshake%22%2C%22version%22%3A%221.0%22%2C%22\
+                supportedConnectionTypes%22%3A%5B%22long-polling%22%5D%7D&message=%5B%5D";
+    for content_type in ["application/x-www-form-urlencoded", "text/plain;charset=UTF-8"] {
+        let response = peer.request("POST", "/bayeux", &[("Content-Type", content_type)], form.as_bytes());
+        assert_eq!(response.messages()[0]["successful"], true, "a form as {content_type}");
+    }
+    let form = peer.request("POST", "/bayeux", &[("Content-Type", "text/plain")], b"message=%5B");
+    assert_eq!(form.status, 400);
     let xml = peer.request("POST", "/bayeux", &[("Content-Type", "text/xml")], b"<a/>");
     assert_eq!(xml.status, 415);
     let encoded = peer.request("POST", "/bayeux", &[("Content-Encoding", "gzip")], b"[]");
