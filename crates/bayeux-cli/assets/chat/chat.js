@@ -41,6 +41,7 @@ bayeux.onstate = (state, kind) => {
   $("transport").textContent = kind ?? "–";
   if ($("status").textContent !== words[state]) $("status").textContent = words[state]; // It is read out when it changes.
   $("transport-choice").value = bayeux.choice;
+  if (joined) showPeople();
   if (state !== "connected") return;
   $("problem").hidden = true;
   for (const person of people.values()) person.seen = Date.now(); // While we were away nobody could be heard.

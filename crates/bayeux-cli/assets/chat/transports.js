@@ -75,10 +75,14 @@ class WebSocketConnection extends Connection {
   open() {
     return new Promise((resolve, reject) => {
       this.socket = new WebSocket(this.url.href.replace(/^http/, "ws"));
-      this.socket.onopen = resolve;
+      let trouble = "it could not be opened";
+      this.socket.onopen = () => {
+        trouble = "the WebSocket was closed";
+        resolve();
+      };
       this.socket.onmessage = (event) => this.receive(event.data);
       this.socket.onclose = () => {
-        const error = new Error("the WebSocket was closed");
+        const error = new Error(trouble);
         reject(error);
         this.end(error);
       };
@@ -119,7 +123,9 @@ class LongPollingConnection extends Connection {
 
   async post(messages) {
     try {
-      const response = await fetch(this.url, { ...request(messages), signal: this.abort.signal });
+      const response = await fetch(this.url, { ...request(messages), signal: this.abort.signal }).catch(() => {
+        throw new Error("the server can't be reached"); // The browser's own words differ, and say no more.
+      });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       this.receive(await response.text());
       if (messages.some((message) => this.pending.has(message.id))) throw new Error("a message was not answered");
