@@ -257,11 +257,18 @@ impl<T: Stream> Connection<'_, T> {
 
     /// The bytes of a body, which may be held. A peer that goes meanwhile takes nothing with it: the body is dropped.
     async fn first_bytes(&mut self, body: &mut ReplyBody) -> Option<Bytes> {
-        poll_fn(|cx| match body.poll_next(cx) {
-            Poll::Ready(None) => Poll::Ready(Some(Bytes::new())),
-            Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(bytes)),
-            Poll::Ready(Some(Err(_cut))) => Poll::Ready(None),
-            Poll::Pending => self.poll_peer(cx),
+        let carries_events = body.carries_events();
+        poll_fn(|cx| {
+            // Before the events are taken: a peer that closed earlier than they came has no claim to them.
+            if carries_events && self.io.is_gone() {
+                return Poll::Ready(None);
+            }
+            match body.poll_next(cx) {
+                Poll::Ready(None) => Poll::Ready(Some(Bytes::new())),
+                Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(bytes)),
+                Poll::Ready(Some(Err(_cut))) => Poll::Ready(None),
+                Poll::Pending => self.poll_peer(cx),
+            }
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -29,6 +30,15 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
     fn bound_send_buffer(&self, bytes: usize) {
         if bytes > 0 {
             let _ = SockRef::from(self.tcp()).set_send_buffer_size(bytes);
+        }
+    }
+
+    /// Whether the peer has closed or reset the connection. Asks the kernel: what the runtime knows of a socket may be older
+    /// than the event that woke its connection.
+    fn is_gone(&self) -> bool {
+        match SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]) {
+            Ok(waiting) => waiting == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }
     }
 
