@@ -26,11 +26,25 @@ const STAMP: &str = ".installed-from";
 
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
-    debian::install_missing()?;
-    tools::check()?;
+    let may_install = debian::may_install();
+    let packages = debian::missing();
+    let mut needs = tools::missing(true);
+    if !may_install && !packages.is_empty() {
+        needs.push(format!("{} (on Debian, as root: apt-get install {0})", packages.join(" ")));
+    }
+    complain(&needs)?;
+    debian::install(&packages)?;
+    complain(&tools::missing(false))?;
     tools::add_cargo_components()?;
     npm_packages()?;
     python_environment()
+}
+
+/// Says in one sentence what has to be installed by hand.
+fn complain(needs: &[String]) -> Result<()> {
+    let Some((last, others)) = needs.split_last() else { return Ok(()) };
+    let and = if others.is_empty() { "" } else { " and " };
+    bail!("the tests need {}{and}{last}; please install that first", others.join(", "))
 }
 
 fn npm_packages() -> Result<()> {
@@ -103,4 +117,23 @@ fn stamp(directory: &Path, from: &str) -> Result<()> {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_to_be_installed_by_hand_is_one_sentence() {
+        assert!(complain(&[]).is_ok());
+        let said = |needs: &[&str]| {
+            let needs: Vec<String> = needs.iter().map(ToString::to_string).collect();
+            complain(&needs).expect_err("something is missing").to_string()
+        };
+        assert_eq!(said(&["npm"]), "the tests need npm; please install that first");
+        assert_eq!(
+            said(&["Node.js", "npm", "chromium"]),
+            "the tests need Node.js, npm and chromium; please install that first"
+        );
+    }
 }

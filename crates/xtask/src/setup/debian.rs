@@ -1,8 +1,8 @@
-//! What comes as Debian packages: installed where this may, else named in one sentence.
+//! What comes as Debian packages: which of it is missing, and how it is installed.
 
 use std::{path::Path, process::Command};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::long;
 use crate::process::probe;
@@ -10,15 +10,20 @@ use crate::process::probe;
 /// Where the tests look for the browser, unless BAYEUX_CHROMIUM names another.
 const CHROMIUM: &str = "/usr/bin/chromium";
 
-/// Installs the packages of what is missing, with apt-get if this is root on a system that has it.
-pub(super) fn install_missing() -> Result<()> {
-    let packages = missing_packages(Found::look());
+/// Whether packages can be installed: this is root, on a system that has apt-get.
+pub(super) fn may_install() -> bool {
+    rustix::process::geteuid().is_root() && probe("apt-get", &["--version"]).is_some()
+}
+
+/// The packages of what is missing.
+pub(super) fn missing() -> Vec<&'static str> {
+    packages_for(Found::look())
+}
+
+/// Installs packages.
+pub(super) fn install(packages: &[&str]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
-    }
-    let may_install = rustix::process::geteuid().is_root() && probe("apt-get", &["--version"]).is_some();
-    if !may_install {
-        bail!("{}", advice(&packages));
     }
     long("list of Debian packages", apt_get().arg("update"))?;
     let what = format!("Debian packages {}", packages.join(", "));
@@ -45,7 +50,7 @@ impl Found {
     }
 }
 
-fn missing_packages(found: Found) -> Vec<&'static str> {
+fn packages_for(found: Found) -> Vec<&'static str> {
     let mut packages = Vec::new();
     if !found.python {
         packages.push("python3");
@@ -57,14 +62,6 @@ fn missing_packages(found: Found) -> Vec<&'static str> {
         packages.push("chromium");
     }
     packages
-}
-
-fn advice(packages: &[&str]) -> String {
-    format!(
-        "please install {} first (on Debian, as root: apt-get install {})",
-        packages.join(" and "),
-        packages.join(" ")
-    )
 }
 
 fn apt_get() -> Command {
@@ -80,18 +77,10 @@ mod tests {
     #[test]
     fn only_what_is_missing_is_installed() {
         let all = Found { python: true, venv: true, chromium: true };
-        assert!(missing_packages(all).is_empty());
-        assert_eq!(missing_packages(Found { chromium: false, ..all }), ["chromium"]);
-        assert_eq!(missing_packages(Found { venv: false, ..all }), ["python3-venv"]);
+        assert!(packages_for(all).is_empty());
+        assert_eq!(packages_for(Found { chromium: false, ..all }), ["chromium"]);
+        assert_eq!(packages_for(Found { venv: false, ..all }), ["python3-venv"]);
         let none = Found { python: false, venv: false, chromium: false };
-        assert_eq!(missing_packages(none), ["python3", "python3-venv", "chromium"]);
-    }
-
-    #[test]
-    fn the_advice_is_one_sentence_with_the_command() {
-        assert_eq!(
-            advice(&["python3-venv", "chromium"]),
-            "please install python3-venv and chromium first (on Debian, as root: apt-get install python3-venv chromium)"
-        );
+        assert_eq!(packages_for(none), ["python3", "python3-venv", "chromium"]);
     }
 }

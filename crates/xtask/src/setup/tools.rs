@@ -18,14 +18,17 @@ const NPM: Version = Version(9, 0);
 /// The oldest for which all of requirements.txt is made.
 const PYTHON: Version = Version(3, 11);
 
-/// Says in one sentence what is missing or too old.
-pub(super) fn check() -> Result<()> {
-    let wanted = [("Node.js", "node", NODE), ("npm", "npm", NPM), ("Python", "python3", PYTHON)];
-    let found = wanted.map(|(_, program, _)| probe(program, &["--version"]).and_then(|text| Version::find(&text)));
-    match complaint(&wanted.map(|(name, _, least)| (name, least)), &found) {
-        Some(complaint) => bail!("{complaint}"),
-        None => Ok(()),
+/// What is missing or too old, each in words. `python_may_lack`: if there is none, the Debian packages bring it.
+pub(super) fn missing(python_may_lack: bool) -> Vec<String> {
+    let found = |program| probe(program, &["--version"]).and_then(|text| Version::find(&text));
+    let python = found("python3");
+    let mut missing = Vec::new();
+    missing.extend(complaint("Node.js", NODE, found("node")));
+    missing.extend(complaint("npm", NPM, found("npm")));
+    if python.is_some() || !python_may_lack {
+        missing.extend(complaint("Python", PYTHON, python));
     }
+    missing
 }
 
 /// rustfmt and clippy, where rustup can add them: its minimal profile leaves them out.
@@ -44,17 +47,12 @@ pub(super) fn add_cargo_components() -> Result<()> {
     long(&missing.join(" and "), Command::new("rustup").args(["component", "add"]).args(missing))
 }
 
-fn complaint(wanted: &[(&str, Version)], found: &[Option<Version>]) -> Option<String> {
-    let missing: Vec<String> = wanted
-        .iter()
-        .zip(found)
-        .filter_map(|((name, least), found)| match found {
-            None => Some(format!("{name} {least} or newer (there is none)")),
-            Some(found) if found < least => Some(format!("{name} {least} or newer (this is {found})")),
-            Some(_) => None,
-        })
-        .collect();
-    (!missing.is_empty()).then(|| format!("the tests need {}; please install that first", missing.join(" and ")))
+fn complaint(name: &str, least: Version, found: Option<Version>) -> Option<String> {
+    match found {
+        None => Some(format!("{name} {least} or newer (there is none)")),
+        Some(found) if found < least => Some(format!("{name} {least} or newer (this is {found})")),
+        Some(_) => None,
+    }
 }
 
 impl Version {
@@ -86,15 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_old_is_said_in_one_sentence() {
-        let wanted = [("Node.js", NODE), ("npm", NPM), ("Python", PYTHON)];
-        assert_eq!(complaint(&wanted, &[Some(Version(24, 0)), Some(NPM), Some(Version(3, 12))]), None);
-        assert_eq!(
-            complaint(&wanted, &[Some(Version(18, 19)), None, Some(Version(3, 11))]).as_deref(),
-            Some(
-                "the tests need Node.js 20.14 or newer (this is 18.19) and npm 9.0 or newer (there is none); \
-                 please install that first"
-            )
-        );
+    fn what_is_missing_or_old_is_said() {
+        assert_eq!(complaint("npm", NPM, Some(Version(11, 0))), None);
+        assert_eq!(complaint("Python", PYTHON, Some(PYTHON)), None);
+        let old = complaint("Node.js", NODE, Some(Version(18, 19)));
+        assert_eq!(old.as_deref(), Some("Node.js 20.14 or newer (this is 18.19)"));
+        assert_eq!(complaint("npm", NPM, None).as_deref(), Some("npm 9.0 or newer (there is none)"));
     }
 }
