@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of this workspace that no other tool checks.
 
 mod citations;
+mod crate_count;
 mod dependencies;
 mod length;
 mod purity;
@@ -39,6 +40,7 @@ fn of_one_file(source: &Source) -> Vec<Finding> {
 fn of_the_whole(sources: &[Source]) -> Result<Vec<Finding>> {
     let architecture = source::find(sources, "ARCHITECTURE.md")?;
     let mut findings = dependencies::check(architecture, &workspace::metadata()?);
-    findings.extend(dependencies::check_count(architecture, workspace::crates_of_the_binary()?));
+    let crates = crate_count::count(&workspace::tree_of_the_binary()?, &workspace::metadata_of_all()?)?;
+    findings.extend(crate_count::check(architecture, crates));
     Ok(findings)
 }

@@ -11,6 +11,9 @@ use serde::Deserialize;
 /// The crate of the binary, which is what `cargo run --release` builds.
 pub(crate) const BINARY_CRATE: &str = "bayeux-cli";
 
+/// The platform for which crates are counted; other ones need others.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
 /// What `cargo metadata` tells of the crates here.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
@@ -18,17 +21,27 @@ pub(crate) struct Metadata {
     pub(crate) target_directory: PathBuf,
 }
 
-/// A crate of this workspace.
+/// A crate.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) version: String,
     pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) targets: Vec<Target>,
 }
 
-/// A direct dependency, of any kind.
+/// A direct dependency.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
+    /// `dev` or `build`; none if it is an ordinary one.
+    pub(crate) kind: Option<String>,
+}
+
+/// What a crate builds: a library, a program, a build script.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) kind: Vec<String>,
 }
 
 /// The directory of the whole workspace.
@@ -55,26 +68,25 @@ pub(crate) fn cargo() -> Command {
 
 /// The crates of this workspace, without what they depend on.
 pub(crate) fn metadata() -> Result<Metadata> {
-    let text = ask(cargo().args(["metadata", "--locked", "--no-deps", "--format-version", "1"]))?;
-    serde_json::from_str(&text).context("cargo metadata printed something else than expected")
+    ask_metadata(&["--no-deps"])
 }
 
-/// How many crates `cargo run --release` builds on 64-bit Linux, our own among them.
-pub(crate) fn crates_of_the_binary() -> Result<usize> {
-    let text = ask(cargo().args([
-        "tree",
-        "--locked",
-        "--package",
-        BINARY_CRATE,
-        "--edges",
-        "normal,build",
-        "--target",
-        "x86_64-unknown-linux-gnu",
-        "--prefix",
-        "none",
-        "--no-dedupe",
-    ]))?;
-    Ok(text.lines().collect::<std::collections::BTreeSet<_>>().len())
+/// The crates of this workspace and all that they depend on, on the platform that is counted for.
+pub(crate) fn metadata_of_all() -> Result<Metadata> {
+    ask_metadata(&["--filter-platform", PLATFORM])
+}
+
+/// The tree of what the binary depends on, each line `depth name version ...`, with every repetition.
+pub(crate) fn tree_of_the_binary() -> Result<String> {
+    let mut tree = cargo();
+    tree.args(["tree", "--locked", "--package", BINARY_CRATE, "--target", PLATFORM]);
+    tree.args(["--edges", "normal,build", "--no-dedupe", "--prefix", "depth", "--format", " {p}"]);
+    ask(&mut tree)
+}
+
+fn ask_metadata(arguments: &[&str]) -> Result<Metadata> {
+    let text = ask(cargo().args(["metadata", "--locked", "--format-version", "1"]).args(arguments))?;
+    serde_json::from_str(&text).context("cargo metadata printed something else than expected")
 }
 
 fn ask(command: &mut Command) -> Result<String> {

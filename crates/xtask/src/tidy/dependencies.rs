@@ -1,14 +1,9 @@
-//! Every direct dependency has its reason in ARCHITECTURE.md, and the number of crates there is the true one.
+//! Every direct dependency has its reason in ARCHITECTURE.md.
 
-use std::{collections::BTreeSet, sync::LazyLock};
-
-use regex::Regex;
+use std::collections::BTreeSet;
 
 use super::source::{Finding, Source};
 use crate::workspace::Metadata;
-
-static CLAIM: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"`cargo run --release` builds (\S+) crates").expect("the pattern is well formed"));
 
 /// Refuses a dependency that the table does not name, and a name in the table that is no dependency.
 pub(super) fn check(architecture: &Source, metadata: &Metadata) -> Vec<Finding> {
@@ -35,18 +30,6 @@ pub(super) fn check(architecture: &Source, metadata: &Metadata) -> Vec<Finding> 
     findings
 }
 
-/// Refuses a wrong number of crates.
-pub(super) fn check_count(architecture: &Source, crates: usize) -> Option<Finding> {
-    let claim = architecture.lines().find_map(|(line, text)| Some((line, CLAIM.captures(text)?.extract::<1>().1[0])));
-    match claim {
-        None => Some(architecture.finding(None, "does not say how many crates `cargo run --release` builds")),
-        Some((_, claimed)) if claimed == crates.to_string() => None,
-        Some((line, claimed)) => {
-            Some(architecture.finding(line, format!("says {claimed} crates; cargo tree says {crates}")))
-        }
-    }
-}
-
 /// The names in the first column, each with its line. `a, b (tests)` are two.
 fn table(architecture: &Source) -> Option<Vec<(usize, &str)>> {
     let mut lines = architecture.lines().skip_while(|(_, line)| *line != "## Dependencies");
@@ -66,7 +49,6 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "# A\n\n| crate | x |\n| --- | --- |\n| elsewhere | x |\n\n## Dependencies\n\n\
-        `cargo run --release` builds 152 crates.\n\n\
         | crate | for |\n| --- | --- |\n| bytes | x |\n| serde, serde_json (tests) | y |\n\nmore | text\n";
 
     fn architecture(text: &str) -> Source {
@@ -75,9 +57,10 @@ mod tests {
 
     fn metadata(dependencies: &[&str]) -> Metadata {
         let dependencies: Vec<_> = dependencies.iter().map(|name| serde_json::json!({"name": name})).collect();
+        let package = |name, dependencies| serde_json::json!({"name": name, "version": "0.1.0", "targets": [], "dependencies": dependencies});
         let value = serde_json::json!({
             "target_directory": "target",
-            "packages": [{"name": "one", "dependencies": dependencies}, {"name": "two", "dependencies": []}],
+            "packages": [package("one", dependencies), package("two", Vec::new())],
         });
         serde_json::from_value(value).expect("it has the form of cargo's")
     }
@@ -97,21 +80,11 @@ mod tests {
 
     #[test]
     fn each_row_has_its_dependency() {
-        assert_eq!(found(TEXT, &["bytes", "serde"]), ["ARCHITECTURE.md:14: no crate depends on serde_json"]);
+        assert_eq!(found(TEXT, &["bytes", "serde"]), ["ARCHITECTURE.md:12: no crate depends on serde_json"]);
     }
 
     #[test]
     fn without_the_table_nothing_is_right() {
         assert_eq!(found("# A\n", &[]).len(), 1);
-    }
-
-    #[test]
-    fn the_number_of_crates_is_the_true_one() {
-        assert_eq!(check_count(&architecture(TEXT), 152), None);
-        let finding = check_count(&architecture(TEXT), 153).expect("it is wrong");
-        assert_eq!(finding.to_string(), "ARCHITECTURE.md:9: says 152 crates; cargo tree says 153");
-        let placeholder = TEXT.replace("152", "CRATES");
-        assert!(check_count(&architecture(&placeholder), 152).is_some());
-        assert!(check_count(&architecture("# A\n"), 152).is_some());
     }
 }
