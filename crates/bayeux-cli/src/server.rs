@@ -95,6 +95,7 @@ fn own(
     let mut limits = FrontOptions::default();
     path.clone_into(&mut limits.path);
     limits.max_connections = common.max_connections;
+    limits.endpoint_only = !dev;
     let routes = routes(path, dev);
     let front = front(bayeux.clone(), limits, move || App::new().configure(&routes));
     let front = match tls {

@@ -179,6 +179,9 @@ impl Shard {
             return;
         };
         self.ids.remove(&session.id);
+        if self.ids.capacity() > 1024 && self.ids.len() * 4 < self.ids.capacity() {
+            self.ids.shrink_to(2 * self.ids.len());
+        }
         self.deadlines.remove(&mut session.armed, key);
         for subscription in std::mem::take(&mut session.subscriptions) {
             self.drop_subscription(env, &subscription.pattern, subscription.place);

@@ -35,6 +35,7 @@ pub fn decode_batch(text: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, 
                 drafts.push(Draft::read(&mut scanner)?);
             }
         }
+        Some(b'{') if limits.max_messages == 0 => return Err(DecodeError::TooManyMessages { limit: 0 }),
         Some(b'{') => {
             scanner = Scanner::new(text, limits.max_depth)?;
             scanner.peek();

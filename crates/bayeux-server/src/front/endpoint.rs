@@ -35,11 +35,23 @@ impl Endpoint {
     /// # Errors
     /// It is malformed; the connection is closed after that is said.
     pub(super) fn judge(&self, head: &RequestHead<'_>, peer: IpAddr) -> Result<Judged, BadHead> {
-        if !self.is_ours(head.path) {
+        let ours = self.is_ours(head.path);
+        if !ours && !self.options.endpoint_only {
             return Ok(Judged::Foreign);
         }
         let framing = head.framing()?;
         let expects_continue = head.expects_continue()?;
+        let after = match (head.keeps_alive(), head.is_old()) {
+            (true, false) => After::Stay,
+            (true, true) => After::StayOld,
+            (false, _) => After::Close,
+        };
+        // A body that is not read would be taken for the next request.
+        let after_unread = if matches!(framing, Framing::None | Framing::Sized(0)) { after } else { After::Close };
+        if !ours {
+            let text = format!("Nothing is here: the Bayeux endpoint is {}.", self.options.path);
+            return Ok(Judged::Answer { response: Response::text(404, text), after: after_unread });
+        }
         let endpoint_head = head.endpoint_head(peer, self.secure);
         if let Some(asked) = head.upgrade() {
             return Ok(match self.bayeux.upgrade(&endpoint_head, &asked) {
@@ -47,17 +59,10 @@ impl Endpoint {
                 Err(response) => Judged::Answer { response: *response, after: After::Close },
             });
         }
-        let after = match (head.keeps_alive(), head.is_old()) {
-            (true, false) => After::Stay,
-            (true, true) => After::StayOld,
-            (false, _) => After::Close,
-        };
         let scheme = if self.secure { "https" } else { "http" };
         let url = format!("{scheme}://{}{}", endpoint_head.site.host.unwrap_or_default(), head.path);
         if let Some(response) = self.bayeux.preface(&endpoint_head, &url) {
-            // A body that is not read would be taken for the next request.
-            let after = if matches!(framing, Framing::None | Framing::Sized(0)) { after } else { After::Close };
-            return Ok(Judged::Answer { response, after });
+            return Ok(Judged::Answer { response, after: after_unread });
         }
         if let Framing::Sized(length) = framing
             && length > self.bayeux.max_body() as u64

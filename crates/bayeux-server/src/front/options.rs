@@ -8,6 +8,9 @@ use std::time::Duration;
 pub struct FrontOptions {
     /// Path of the endpoint; every suffix of it is served too. Default `/bayeux`.
     pub path: String,
+    /// Whether there is nothing but the endpoint: any other path is answered with 404 by the front itself. Default false: it
+    /// goes to the application, and its connection with it, under actix's bounds from then on.
+    pub endpoint_only: bool,
     /// Worker threads. Default 0: as many as the engine has shards.
     pub workers: usize,
     /// How long the head of a request may take, from its first byte; of a connection's first request, from the start of the
@@ -35,6 +38,7 @@ impl Default for FrontOptions {
     fn default() -> Self {
         Self {
             path: "/bayeux".to_owned(),
+            endpoint_only: false,
             workers: 0,
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(20),

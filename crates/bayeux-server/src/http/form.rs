@@ -25,7 +25,8 @@ pub(crate) fn decode_form(body: &[u8], limits: &DecodeLimits) -> Result<Vec<Mess
     for field in body.split(|byte| *byte == b'&') {
         let Some(value) = field.strip_prefix(b"message=") else { continue };
         found = true;
-        let left = DecodeLimits { max_messages: limits.max_messages - batch.len(), ..limits.clone() };
+        let left = limits.max_messages.saturating_sub(batch.len());
+        let left = DecodeLimits { max_messages: left, ..limits.clone() };
         let messages = decode_batch(&decode(value), &left).map_err(|error| match error {
             DecodeError::TooManyMessages { .. } => DecodeError::TooManyMessages { limit: limits.max_messages },
             other => other,
@@ -89,6 +90,8 @@ mod tests {
         }
         let limits = DecodeLimits { max_messages: 3, ..DecodeLimits::default() };
         let body = "message=[{},{}]&message=[{},{}]";
+        assert_eq!(decode_form(body.as_bytes(), &limits), Err(DecodeError::TooManyMessages { limit: 3 }));
+        let body = "message={}&".repeat(5);
         assert_eq!(decode_form(body.as_bytes(), &limits), Err(DecodeError::TooManyMessages { limit: 3 }));
     }
 

@@ -1,8 +1,10 @@
 //! The application beside the endpoint: its routes, its middleware, its peers' addresses.
 
+use bayeux_server::FrontOptions;
+
 use crate::{
     client::{Http, Ws, connect, handshake},
-    server::{Front, Server},
+    server::{Front, Server, options},
 };
 
 #[test]
@@ -16,6 +18,19 @@ fn an_application_beside_the_endpoint_works_as_ever() {
     let body = vec![b'x'; 100_000];
     assert_eq!(peer.request("POST", "/echo", &[], &body).body, body, "what was read before is in front");
     assert_eq!(peer.request("GET", "/nothing", &[], b"").status, 404);
+}
+
+#[test]
+fn without_an_application_any_other_path_is_answered_by_the_front() {
+    let mut limits = FrontOptions::default();
+    limits.endpoint_only = true;
+    let server = Server::with_limits(Front::Own, options(), limits);
+    let mut peer = Http::session(&server);
+    let answer = peer.request("GET", "/other", &[], b"");
+    assert_eq!((answer.status, answer.header("x-application")), (404, None));
+    assert!(String::from_utf8_lossy(&answer.body).contains("/bayeux"));
+    assert_eq!(peer.post(connect("1"))[0]["successful"], true, "the connection stays with the front");
+    assert_eq!(peer.request("POST", "/other", &[], b"[]").header("connection"), Some("close"), "a body is not read");
 }
 
 /// A browser that has loaded a page of the application uses the same connection for the endpoint.
