@@ -39,7 +39,9 @@ export class Bayeux {
   #fresh = null; // the one being opened
   #taking = null; // the connect by which it takes the session over
   #left = null; // settles when the connections that were left have been read to their end
-  #handlers = new Map(); // channel -> { handle, session: the clientId under which it is subscribed }
+  #echo = `/echo/${crypto.getRandomValues(new Uint32Array(3)).join("-")}`; // a channel to hear oneself on
+  // channel -> { handle, session: the clientId under which it is subscribed }
+  #handlers = new Map([[this.#echo, { handle() {}, session: null }]]);
   #outbox = []; // publishes without a reply: { message, via: the connection they are on, losses, resolve, reject }
   #lastId = 0;
   #failures = 0;
@@ -186,7 +188,7 @@ export class Bayeux {
       const shaken = !this.#clientId;
       if (shaken) await this.#handshake(fresh);
       await this.#subscribe(fresh);
-      this.#taking = this.#connect(fresh, { advice: { timeout: 0 } }, ENTER_LIMIT);
+      this.#taking = this.#take(fresh, this.#current);
       this.#judge(await this.#taking);
       this.#swap(fresh);
       if (shaken) this.onsession(this.#sessions++ > 0);
@@ -195,6 +197,19 @@ export class Bayeux {
       this.#release(fresh);
       throw error;
     }
+  }
+
+  /**
+   * Turns the server to this connection. The old one's last connect must have reached the server by then: coming later,
+   * it would take the session back. On long-polling only its reply tells, which an event of our own brings about.
+   */
+  async #take(fresh, old) {
+    if (old) {
+      const { connect } = old;
+      await this.#probe(old).catch(() => {});
+      if (!old.streams) await Promise.race([connect, sleep(PART_LIMIT)]).catch(() => {});
+    }
+    return this.#connect(fresh, { advice: { timeout: 0 } }, ENTER_LIMIT);
   }
 
   #swap(fresh) {
@@ -215,10 +230,8 @@ export class Bayeux {
    * end is the reply to a connect, or to a probe: events may have followed the last connect's reply on a WebSocket.
    */
   async #leave(old, fresh, before) {
-    if (old) {
-      this.#probe(old).catch(() => {});
-      await old.part(PART_LIMIT);
-    }
+    if (old?.streams) this.#probe(old).catch(() => {});
+    await old?.part(PART_LIMIT);
     await before;
     this.#release(fresh);
   }
@@ -276,23 +289,22 @@ export class Bayeux {
     }
   }
 
-  /** Asks for what is there already, to see whether the connection is alive, and to have read all that came before. */
-  async #probe(connection) {
-    const [channel] = this.#handlers.keys();
-    if (channel) await this.#ask(connection, { channel: "/meta/subscribe", subscription: [channel] }, PROBE_LIMIT);
+  /** Speaks to itself: the reply shows that connection and session are alive, and that all before it has been read. */
+  #probe(connection) {
+    return this.#ask(connection, { channel: this.#echo, data: {} }, PROBE_LIMIT);
   }
 
   #connect(connection, extra = {}, limit = connection.advice.timeout + REPLY_LIMIT) {
     return this.#ask(connection, { channel: "/meta/connect", connectionType: connection.name, ...extra }, limit);
   }
 
-  /** One connect after the other, each from the reply to the last. Ends when this is no longer the connection in use. */
+  /** One connect after the other, each from the reply to the last, until this is no longer the connection in use. */
   async #poll(connection) {
     try {
       while (connection === this.#current) {
         const { interval } = connection.advice;
-        if (interval > 0) await new Promise((resolve) => setTimeout(resolve, interval));
-        await this.#taking?.catch(() => {}); // A connect now would take the session back for a moment.
+        if (interval > 0) await sleep(interval);
+        await this.#taking?.catch(() => {}); // No connect while another connection takes over.
         if (connection !== this.#current) return;
         const reply = await this.#connect(connection);
         if (connection !== this.#current) return; // An older connect, answered because a newer one came.
@@ -384,7 +396,9 @@ export class Bayeux {
   }
 }
 
-/** Nothing for the first try, then up to 0.5, 1, 2 ... seconds, at random: clients of one server do not come back as one. */
+const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
+
+/** Nothing for the first try, then up to 0.5, 1, 2 ... seconds, at random: not all clients of a server come at once. */
 function backoff(failures) {
   return failures && (0.5 + Math.random() / 2) * Math.min(MAX_BACKOFF, 500 * 2 ** (failures - 1));
 }

@@ -39,7 +39,7 @@ bayeux.onstate = (state, kind) => {
   met ||= state === "connected";
   $("status").dataset.state = state;
   $("transport").textContent = kind ?? "–";
-  if ($("status").textContent !== words[state]) $("status").textContent = words[state]; // It is read out when it changes.
+  if ($("status").textContent !== words[state]) $("status").textContent = words[state]; // It is read out each time.
   $("transport-choice").value = bayeux.choice;
   if (joined) showPeople();
   if (state !== "connected") return;
@@ -136,7 +136,8 @@ function hear(data) {
   const line = lines.get(id);
   if (line) return line.classList.remove("pending", "failed");
   const missed = n - 1 - counts.get(from); // NaN for the first one heard.
-  if (missed > 0) note(`${missed === 1 ? "A message" : `${missed} messages`} of ${clip(name, MAX_NAME)} did not arrive.`);
+  const what = missed === 1 ? "A message" : `${missed} messages`;
+  if (missed > 0) note(`${what} of ${clip(name, MAX_NAME)} did not arrive.`);
   keep(counts, from, n);
   say({ id, from, name, text });
 }

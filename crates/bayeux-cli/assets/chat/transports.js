@@ -40,6 +40,11 @@ class Connection {
     return true;
   }
 
+  /** The connect that waits for its reply, if there is one. */
+  get connect() {
+    return [...this.pending.values()].find(({ channel }) => channel === "/meta/connect")?.promise;
+  }
+
   /** Resolves when nothing is pending, and ends the connection then, or after `limit` ms. */
   async part(limit) {
     const unwatch = watch(limit, () => this.end());
@@ -71,6 +76,7 @@ class Connection {
 
 class WebSocketConnection extends Connection {
   name = "websocket";
+  streams = true; // events come by themselves
 
   open() {
     return new Promise((resolve, reject) => {
@@ -102,6 +108,7 @@ class WebSocketConnection extends Connection {
 /** A connect has a request of its own; all else goes one request after the other, so that it keeps its order. */
 class LongPollingConnection extends Connection {
   name = "long-polling";
+  streams = false; // events come with the reply to a connect, which they bring about
   queue = [];
   busy = false;
   abort = new AbortController();

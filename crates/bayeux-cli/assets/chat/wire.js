@@ -32,7 +32,8 @@ function line({ direction, message, transport, time }) {
   const arrow = element("span", "arrow", direction === "sent" ? "↑" : "↓");
   arrow.role = "img";
   arrow.ariaLabel = direction;
-  line.append(arrow, element("time", "", time), element("span", "badge", transport), element("code", "", JSON.stringify(message)));
+  const badge = element("span", "badge", transport);
+  line.append(arrow, element("time", "", time), badge, element("code", "", JSON.stringify(message)));
   return line;
 }
 

@@ -9,7 +9,8 @@ const executablePath = process.env.BAYEUX_CHROMIUM ?? '/usr/bin/chromium';
 
 export async function launch(options = {}) {
   if (!existsSync(executablePath)) {
-    throw new Error(`there is no Chromium at ${executablePath}: install it (apt-get install chromium), or name it in BAYEUX_CHROMIUM`);
+    const cure = 'install it (apt-get install chromium), or name it in BAYEUX_CHROMIUM';
+    throw new Error(`there is no Chromium at ${executablePath}: ${cure}`);
   }
   // Chromium's own sandbox does not work for root, nor in most containers; the pages are ours.
   return chromium.launch({ executablePath, args: ['--no-sandbox'], ...options });
@@ -25,7 +26,8 @@ function watchLog() {
       const text = isMessage ? line.querySelector('.text').textContent : line.textContent;
       window.tellShown({ isMessage, text, mine: line.classList.contains('mine') });
     };
-    new MutationObserver((changes) => changes.forEach(({ addedNodes }) => addedNodes.forEach(tell))).observe(log, { childList: true });
+    const observer = new MutationObserver((changes) => changes.forEach(({ addedNodes }) => addedNodes.forEach(tell)));
+    observer.observe(log, { childList: true });
   });
 }
 
@@ -84,11 +86,13 @@ export class Person {
   }
 
   hears(text, options) {
-    return this.shown.find((entry) => entry.isMessage && !entry.mine && entry.text === text, `${this.name} hears ${text}`, options);
+    const isIt = (entry) => entry.isMessage && !entry.mine && entry.text === text;
+    return this.shown.find(isIt, `${this.name} hears ${text}`, options);
   }
 
   isTold(text, options) {
-    return this.shown.find((entry) => !entry.isMessage && entry.text === text, `${this.name} is told: ${text}`, options);
+    const isIt = (entry) => !entry.isMessage && entry.text === text;
+    return this.shown.find(isIt, `${this.name} is told: ${text}`, options);
   }
 
   /** What the others said, in the order in which it was shown. */
@@ -115,7 +119,7 @@ export class Person {
     return this.page.locator('#status', { hasText: 'reconnecting' }).waitFor();
   }
 
-  /** Waits until these people are here: `name`, and over what where it is given. */
+  /** Waits until these people, and nobody else, are here: { name: transport }. */
   async sees(people) {
     await this.page.waitForFunction((wanted) => {
       const here = [...document.querySelectorAll('#people .person')].map((item) => [
@@ -123,7 +127,7 @@ export class Person {
         item.querySelector('.badge').textContent,
       ]);
       const all = Object.entries(wanted);
-      return here.length === all.length && all.every(([name, over]) => here.some((one) => one[0] === name && (!over || one[1] === over)));
+      return here.length === all.length && all.every(([name, over]) => here.some((one) => one[0] === name && one[1] === over));
     }, people);
   }
 
@@ -144,7 +148,8 @@ export class Person {
     await this.page.waitForFunction((element) => {
       const { left, right, top, bottom } = element.getBoundingClientRect();
       const inWindow = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
-      return inWindow && [top + 2, bottom - 2].every((y) => element.contains(document.elementFromPoint((left + right) / 2, y)));
+      const isSeenAt = (y) => element.contains(document.elementFromPoint((left + right) / 2, y));
+      return inWindow && isSeenAt(top + 2) && isSeenAt(bottom - 2);
     }, element);
   }
 

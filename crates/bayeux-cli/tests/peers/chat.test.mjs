@@ -74,7 +74,9 @@ describe('the chat page', { timeout: 120_000 }, () => {
   /** Nothing on the console, but for what tells of connections that a test broke on purpose. */
   const unbothered = (people, broken = false) => {
     const known = broken ? /^Failed to load resource: net::|^WebSocket connection to '.*' failed/ : /^$/;
-    for (const { name, problems } of people) assert.deepEqual(problems.filter((text) => !known.test(text)), [], `the console of ${name}`);
+    for (const { name, problems } of people) {
+      assert.deepEqual(problems.filter((text) => !known.test(text)), [], `the console of ${name}`);
+    }
   };
 
   it('is where / leads, and the endpoint shows a helpful page to a browser', async () => {
@@ -128,14 +130,16 @@ describe('the chat page', { timeout: 120_000 }, () => {
       }
     };
     const moves = async () => {
-      for (const [toAda, toBob] of [['long-polling', 'websocket'], ['websocket', 'long-polling'], ['long-polling', 'websocket'], ['auto', 'auto']]) {
+      const [lp, ws] = ['long-polling', 'websocket'];
+      for (const [toAda, toBob] of [[lp, ws], [ws, lp], [lp, ws], ['auto', 'auto']]) {
         await Promise.all([ada.choose(toAda), bob.choose(toBob)]);
-        await Promise.all([ada.isOn(toAda.replace('auto', 'websocket')), bob.isOn(toBob.replace('auto', 'websocket'))]);
+        await Promise.all([ada.isOn(toAda.replace('auto', ws)), bob.isOn(toBob.replace('auto', ws))]);
         await bursts.take(4, () => true, 'they talk on', { from: bursts.length });
       }
       done = true;
     };
-    await Promise.all([moves(), chatter(ada), chatter(bob)].map((part) => part.catch((error) => { done = true; throw error; })));
+    const parts = [moves(), chatter(ada), chatter(bob)];
+    await Promise.all(parts.map((part) => part.finally(() => { done = true; })));
     for (const [person, other] of [[ada, 'Bob'], [bob, 'Ada']]) {
       await person.hears(said[other].at(-1));
       assert.deepEqual(person.heard, said[other], `what ${person.name} heard`);
@@ -150,19 +154,44 @@ describe('the chat page', { timeout: 120_000 }, () => {
     unbothered([ada, bob]);
   });
 
-  it('reads the old connection to its end before what comes over the new one', async () => {
+  it('moves to long-polling only when it has read what is on its way over the WebSocket', async () => {
     const between = await network();
     const [ada, bob] = await two({ ada: between.url });
     const release = between.delayWebSockets();
     await bob.say('first');
     await bob.isAnswered();
     await ada.choose('long-polling');
-    await ada.isOn('long-polling');
     await bob.say('second');
-    await ada.wire.find(({ out, message }) => !out && message.data?.text === 'second', 'the second message on the wire');
+    await bob.isAnswered();
     release();
-    await ada.hears('second');
-    assert.deepEqual(ada.heard, ['first', 'second']);
+    await ada.isOn('long-polling');
+    await talk(ada, bob, 'after');
+    assert.deepEqual(ada.heard, ['first', 'second', 'Bob says after']);
+    unbothered([ada, bob]);
+  });
+
+  it('moves to the WebSocket only when its last poll has come back, and sends in order', async () => {
+    const between = await network();
+    const [ada, bob] = await two({ ada: between.url, transport: 'long-polling' });
+    const from = ada.wire.length;
+    const sends = (match) => ada.wire.find(({ out, message }) => out && match(message), 'a message on its way', { from });
+    const releaseConnect = between.hold('/meta/connect');
+    await sends(({ channel }) => channel === '/meta/connect');
+    await ada.choose('websocket');
+    const echo = await sends(({ channel }) => channel.startsWith('/echo/'));
+    await ada.wire.find(({ out, message }) => !out && message.id === echo.message.id, 'the reply to the echo');
+    const releaseOne = between.hold('"one"');
+    await ada.say('one');
+    releaseConnect();
+    await ada.isOn('websocket');
+    await ada.say('two');
+    await bob.say('and you?');
+    await ada.hears('and you?');
+    releaseOne();
+    await bob.hears('two');
+    assert.deepEqual(bob.heard, ['one', 'two']);
+    const isSuperseded = ({ out, message }) => !out && message.channel === '/meta/connect' && message.advice?.interval > 0;
+    assert.deepEqual(ada.wire.filter(isSuperseded, from), [], 'at no time are there two connects');
     unbothered([ada, bob]);
   });
 
@@ -293,8 +322,8 @@ describe('the chat page', { timeout: 120_000 }, () => {
       clock: true,
       over: { Ada: 'long-polling' },
       async meanwhile(ada) {
-        const isHandshake = ({ out, transport, message }) => out && transport === 'websocket' && message.channel === '/meta/handshake';
-        await ada.wire.find(isHandshake, 'a handshake over the WebSocket');
+        const isHandshake = ({ out, message }) => out && message.channel === '/meta/handshake';
+        assert.equal((await ada.wire.find(isHandshake, 'a handshake')).transport, 'websocket');
         await ada.page.clock.fastForward(5_000);
       },
     });

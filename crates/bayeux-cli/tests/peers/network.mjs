@@ -9,6 +9,7 @@ export class Network {
   #port;
   #pairs = new Map(); // the browser's end of a connection -> the server's
   #webSockets = new WeakSet(); // the browser's ends of those that were asked to become one
+  #holds = new Set();
   /** What becomes of WebSockets: 'pass', 'refused' (502), or 'silent' (opened, and then nothing passes). */
   websockets = 'pass';
   /** Whether anything passes at all; else connections are refused. */
@@ -33,7 +34,9 @@ export class Network {
 
   /** Every connection there is stays open, and nothing comes through it any more. */
   stall() {
-    for (const [client, server] of this.#pairs) for (const socket of [client, server]) socket.unpipe().resume();
+    for (const [client, server] of this.#pairs) {
+      for (const socket of [client, server]) socket.unpipe().removeAllListeners('data').resume();
+    }
   }
 
   /** What the server sends over the WebSockets there are is kept back until the function that this returns is called. */
@@ -42,6 +45,16 @@ export class Network {
     for (const [, server] of pairs) server.unpipe().pause();
     return () => {
       for (const [client, server] of pairs) server.pipe(client);
+    };
+  }
+
+  /** Requests that contain this text are kept back until the function that this returns is called. */
+  hold(text) {
+    const hold = { text, kept: [] };
+    this.#holds.add(hold);
+    return () => {
+      this.#holds.delete(hold);
+      for (const pass of hold.kept) pass();
     };
   }
 
@@ -68,10 +81,22 @@ export class Network {
         client.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
         return;
       }
-      server.write(head);
       server.pipe(client);
-      if (isUpgrade(head) && this.websockets === 'silent') client.resume();
-      else client.pipe(server);
+      if (isUpgrade(head)) {
+        server.write(head);
+        if (this.websockets === 'silent') client.resume();
+        else client.pipe(server);
+      } else {
+        this.#send(server, head);
+        client.on('data', (request) => this.#send(server, request));
+      }
     });
+  }
+
+  #send(server, request) {
+    const pass = () => server.write(request);
+    const hold = [...this.#holds].find(({ text }) => request.includes(text));
+    if (hold) hold.kept.push(pass);
+    else pass();
   }
 }
