@@ -66,7 +66,6 @@ impl Deadlines {
         self.entries.first().map(|(at, _)| *at)
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -155,10 +155,15 @@ impl Engine {
     /// Fires the due deadlines of one shard and delivers from its inbox, both in budgets. Tests and simulations call this;
     /// a server registers a [`Pumper`](crate::Pumper).
     pub fn pump(&self, shard: usize, now: Time) -> Pumped {
+        self.pump_within(shard, now, FANOUT_BUDGET)
+    }
+
+    /// As [`Engine::pump`], delivering to at most `subscribers`.
+    pub(crate) fn pump_within(&self, shard: usize, now: Time, subscribers: usize) -> Pumped {
         let pumped = catch_unwind(AssertUnwindSafe(|| {
             self.with_shard(shard, now, |shard, env| {
                 let deadlines = shard.fire_deadlines(env, DEADLINE_BUDGET);
-                let deliveries = shard.fan_out(env, FANOUT_BUDGET);
+                let deliveries = shard.fan_out(env, subscribers);
                 shard.alarm = shard.next_deadline();
                 Pumped { more: deadlines || deliveries, next: shard.alarm }
             })
@@ -325,7 +330,7 @@ impl Engine {
     }
 
     /// Runs with one shard locked; wakes whom that concerns after the unlock.
-    fn with_shard<R>(&self, index: usize, now: Time, run: impl FnOnce(&mut Shard, &mut Env<'_>) -> R) -> R {
+    pub(crate) fn with_shard<R>(&self, index: usize, now: Time, run: impl FnOnce(&mut Shard, &mut Env<'_>) -> R) -> R {
         // Fires on drop too, so that a panic below leaves no connection asleep. Declared before the guard: dropped after.
         let mut wakes = WakeList::default();
         let result = {

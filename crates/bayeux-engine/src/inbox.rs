@@ -94,6 +94,11 @@ impl Inbox {
         Some(entry)
     }
 
+    /// Bytes queued and reserved.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().entries.is_empty()
     }

@@ -127,7 +127,6 @@ impl Interest {
         edge
     }
 
-    #[cfg(test)]
     pub(crate) fn has(&self, pattern: &str, shard: usize) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         table.shards.get(pattern).is_some_and(|bits| bits & (1 << shard) != 0)

@@ -58,5 +58,6 @@ pub use engine::{Engine, Pumped, Refused};
 pub use interest::ShardSet;
 pub use pumper::Pumper;
 pub use reply::HEADROOM;
+pub use shard::{Audit, Inconsistent};
 pub use stats::Stats;
 pub use time::Time;

@@ -40,8 +40,7 @@ impl Pumper {
             if !self.engine.owners.owns(self.id, shard) {
                 continue;
             }
-            // First the waker, then the work: a push in between wakes, and is seen the next time.
-            drop(self.engine.router().park_pumper(shard, waker));
+            self.park(shard, waker);
             let mut pumped = self.engine.pump(shard, now);
             for _ in 1..ROUNDS {
                 if !pumped.more {
@@ -53,6 +52,18 @@ impl Pumper {
             all.next = [all.next, pumped.next].into_iter().flatten().min();
         }
         all
+    }
+
+    /// Pumps one shard once, delivering to at most `subscribers`: a simulation decides which shard is next and where its
+    /// fan-out is cut. `waker` is fired when this shard has more to do.
+    pub fn pump_shard(&self, shard: usize, now: Time, subscribers: usize, waker: &Waker) -> Pumped {
+        self.park(shard, waker);
+        self.engine.pump_within(shard, now, subscribers.max(1))
+    }
+
+    /// First the waker, then the work: a push in between wakes, and is seen the next time.
+    fn park(&self, shard: usize, waker: &Waker) {
+        drop(self.engine.router().park_pumper(shard, waker));
     }
 }
 

@@ -1,8 +1,11 @@
 //! `Shard`: some of the sessions, together with their subscriptions, links and deadlines. A plain state machine:
 //! no lock, no atomics, no clock; [`Engine`](crate::Engine) holds the lock around it.
 
+mod audit;
 mod fanout;
 mod receive;
+
+pub use audit::{Audit, Inconsistent};
 
 use std::time::Duration;
 
@@ -280,35 +283,5 @@ impl Shard {
     fn jitter(&mut self, spread: Duration) -> Duration {
         let millis = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(self.rng.next_u64() % millis.saturating_add(1).max(1))
-    }
-}
-
-#[cfg(test)]
-impl Shard {
-    /// The invariants that one lock makes possible.
-    pub(crate) fn assert_consistent(&self, env: &Env<'_>) {
-        let mut subscriptions = 0;
-        for (id, key) in &self.ids {
-            let session = self.sessions.get(*key).expect("what has an id is alive");
-            assert_eq!(session.id, *id);
-            assert!(session.armed.is_some_and(|armed| armed <= session.deadline.at()), "every session has a deadline");
-            subscriptions += session.subscriptions.len();
-            for link in match session.receiving {
-                Receiving::Away => vec![],
-                Receiving::Here(link) => vec![link],
-                Receiving::Draining { old, next } => std::iter::once(old).chain(next).collect(),
-            } {
-                assert_eq!(self.links.get(link).expect("who receives is there").session, *key);
-            }
-        }
-        assert_eq!(self.ids.len(), self.sessions.len());
-        assert_eq!(self.deadlines.len(), self.sessions.len());
-        for (pattern, place, subscriber) in self.index.all() {
-            let session = self.sessions.get(subscriber.session).expect("who is in the index is alive");
-            assert!(session.subscriptions.iter().any(|it| it.pattern == *pattern && it.place == place));
-            subscriptions -= 1;
-        }
-        assert_eq!(subscriptions, 0, "who is alive is in the index");
-        assert!(self.index.patterns().all(|pattern| env.router.interest.has(pattern, env.shard)));
     }
 }

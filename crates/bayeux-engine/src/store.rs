@@ -51,7 +51,11 @@ impl<T> Store<T> {
     }
 
     pub(crate) fn keys(&self) -> Vec<Key> {
-        self.slab.iter().map(|(index, (serial, _))| Key { index: index as u32, serial: *serial }).collect()
+        self.iter().map(|(key, _)| key).collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.slab.iter().map(|(index, (serial, value))| (Key { index: index as u32, serial: *serial }, value))
     }
 
     pub(crate) fn len(&self) -> usize {

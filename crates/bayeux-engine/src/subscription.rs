@@ -114,12 +114,10 @@ impl SubscriptionIndex {
     }
 
     /// Patterns with a live subscriber.
-    #[cfg(test)]
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &str> {
         self.patterns.iter().filter(|(_, list)| list.live > 0).map(|(pattern, _)| &**pattern)
     }
 
-    #[cfg(test)]
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Arc<str>, usize, Subscriber)> {
         self.patterns.iter().flat_map(|(pattern, list)| {
             let places = list.places.iter().enumerate();

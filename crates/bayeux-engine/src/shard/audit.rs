@@ -1,0 +1,101 @@
+//! `Audit`: what a node holds, counted by walking through all of it, and whether it fits together. For tests and
+//! simulations; a server has its counters.
+
+use super::{Env, Shard};
+use crate::{Engine, Time, session::Receiving};
+
+/// What is there at this moment. After everybody has left and time has passed, all of it is zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Audit {
+    /// Sessions.
+    pub sessions: usize,
+    /// Connections that hold a connect, receive as sockets, or still write what was lent to them.
+    pub links: usize,
+    /// Subscriptions of all sessions.
+    pub subscriptions: usize,
+    /// Patterns that some shard is interested in.
+    pub interest: usize,
+    /// Bytes of publishes that wait for fan-out.
+    pub inbox_bytes: usize,
+    /// Messages in outboxes.
+    pub outbox_messages: usize,
+}
+
+/// An invariant that is broken, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Inconsistent(&'static str);
+
+impl Engine {
+    /// Walks through all shards.
+    ///
+    /// # Errors
+    /// Sessions, subscriptions, links, deadlines and interest disagree: a bug in this crate.
+    pub fn audit(&self, now: Time) -> Result<Audit, Inconsistent> {
+        let mut audit = Audit { interest: self.patterns(), ..Audit::default() };
+        for shard in 0..self.shards() {
+            audit.inbox_bytes += self.router().inbox(shard).bytes();
+            self.with_shard(shard, now, |shard, env| shard.audit(env, &mut audit))?;
+        }
+        Ok(audit)
+    }
+}
+
+impl Shard {
+    /// The invariants that one lock makes possible.
+    fn audit(&self, env: &Env<'_>, audit: &mut Audit) -> Result<(), Inconsistent> {
+        let holds = |holds: bool, what| if holds { Ok(()) } else { Err(Inconsistent(what)) };
+        let mut subscriptions = 0;
+        for (id, key) in &self.ids {
+            let session = self.sessions.get(*key).ok_or(Inconsistent("an id is known, but its session is gone"))?;
+            holds(session.id == *id, "a session is found under another's id")?;
+            let armed = session.armed.is_some_and(|armed| armed <= session.deadline.at());
+            holds(armed, "a session has no deadline in the table")?;
+            let (messages, bytes) = (session.outbox.len(), session.outbox.bytes());
+            let fits = messages <= env.config.max_queue && bytes <= env.config.max_queue_bytes;
+            holds(fits, "an outbox is over its limit")?;
+            audit.outbox_messages += messages;
+            subscriptions += session.subscriptions.len();
+            let (first, second) = match session.receiving {
+                Receiving::Away => (None, None),
+                Receiving::Here(link) => (Some(link), None),
+                Receiving::Draining { old, next } => (Some(old), next),
+            };
+            for link in first.into_iter().chain(second) {
+                let mine = self.links.get(link).is_some_and(|link| link.session == *key);
+                holds(mine, "the connection that receives has no link")?;
+            }
+        }
+        holds(self.ids.len() == self.sessions.len(), "a session has no id")?;
+        holds(self.deadlines.len() == self.sessions.len(), "there are not as many deadlines as sessions")?;
+        let mut entries = 0;
+        for (pattern, place, subscriber) in self.index.all() {
+            let session =
+                self.sessions.get(subscriber.session).ok_or(Inconsistent("who is subscribed is not alive"))?;
+            let known = session.subscriptions.iter().any(|it| it.pattern == *pattern && it.place == place);
+            holds(known, "a session does not know of its entry in the index")?;
+            entries += 1;
+        }
+        holds(entries == subscriptions, "who is alive is not in the index")?;
+        let covered = self.index.patterns().all(|pattern| env.router.interest.has(pattern, env.shard));
+        holds(covered, "the interest does not cover the index")?;
+        holds(self.one_writes(), "two connections of a session write events at a time")?;
+        audit.sessions += self.sessions.len();
+        audit.links += self.links.len();
+        audit.subscriptions += subscriptions;
+        Ok(())
+    }
+
+    /// Of the links of a live session, only the one that receives, or that a newer one waits for, has events lent.
+    fn one_writes(&self) -> bool {
+        self.links.iter().all(|(key, link)| {
+            let writer = match self.sessions.get(link.session).map(|session| session.receiving) {
+                Some(Receiving::Here(writer) | Receiving::Draining { old: writer, .. }) => Some(writer),
+                Some(Receiving::Away) => None,
+                None => return true,
+            };
+            link.lent.is_none() || writer == Some(key)
+        })
+    }
+}
