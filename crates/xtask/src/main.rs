@@ -3,6 +3,7 @@
 
 mod process;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -38,6 +39,9 @@ enum Task {
     },
     /// Check this workspace's own rules: lengths of files, words, citations, purity, dependencies.
     Tidy,
+    /// Run what finds more the longer it runs.
+    #[command(subcommand)]
+    Soak(soak::Soak),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run().map(|()| true),
         Task::Test { what } => test::run(&what),
         Task::Tidy => tidy::run(),
+        Task::Soak(what) => soak::run(&what),
     });
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,0 +1,143 @@
+//! What clients do of their own accord, and what happens to them: the seed chooses.
+
+use crate::{
+    client::Timer,
+    connection::ConnectionKey,
+    message::{Kind, Request},
+    settings::{CHANNELS, PATTERNS},
+    world::{Event, World},
+};
+
+impl World {
+    /// One act of a client, and when the next is.
+    pub(crate) fn act(&mut self, client: usize) {
+        if self.healed {
+            return;
+        }
+        let pause = self.random.between(1, self.settings.pause);
+        self.after(pause, Event::Act(client));
+        if self.clients[client].asleep || self.clients[client].session.is_none() {
+            return;
+        }
+        match self.random.between(0, 99) {
+            0..=44 => self.publishes(client),
+            45..=54 => {
+                let pattern = self.random.pick(&PATTERNS);
+                self.subscribe(client, Kind::Subscribe(vec![pattern]));
+            }
+            55..=61 => {
+                let wanted: Vec<_> = self.clients[client].wanted.iter().copied().collect();
+                if !wanted.is_empty() {
+                    let pattern = self.random.pick(&wanted);
+                    self.subscribe(client, Kind::Unsubscribe(pattern));
+                }
+            }
+            62..=70 => self.moves(client),
+            71..=79 => self.suffers(client),
+            80..=85 => self.stalls(client),
+            86..=88 => self.vanishes(client),
+            89..=91 => drop(self.send(client, vec![Kind::Disconnect])),
+            92..=94 => self.probes(client),
+            95..=96 => self.steals(client),
+            _ => self.connect_anyway(client),
+        }
+    }
+
+    fn publishes(&mut self, client: usize) {
+        let mut batch = Vec::new();
+        for _ in 0..self.random.pick(&[1, 1, 1, 2, 5]) {
+            let (channel, padding) = (self.random.pick(&CHANNELS), self.random.pick(&[0, 10, 300]));
+            batch.push(Kind::Publish(channel, self.number(), padding));
+        }
+        if self.random.percent(10) {
+            batch.push(Kind::Connect(None));
+        }
+        self.send(client, batch);
+    }
+
+    /// Goes over to the other transport in the middle of its session; the connect that is held on the older one stays.
+    fn moves(&mut self, client: usize) {
+        let it = &mut self.clients[client];
+        it.likes_socket = !it.likes_socket;
+        let (likes_socket, socket) = (it.likes_socket, it.socket);
+        if let (false, Some(socket), true) = (likes_socket, socket, self.random.percent(50)) {
+            self.clients[client].socket = None;
+            self.client_closes(socket);
+        }
+        self.connect_anyway(client);
+    }
+
+    fn open_connections(&self, client: usize) -> Vec<ConnectionKey> {
+        let open = |key: &ConnectionKey| self.connections[*key].client == client && self.connections[*key].client_open;
+        // The oldest are closed long since.
+        (self.connections.len().saturating_sub(200)..self.connections.len()).filter(open).collect()
+    }
+
+    /// One of its connections is cut.
+    fn suffers(&mut self, client: usize) {
+        let open = self.open_connections(client);
+        if !open.is_empty() {
+            let (key, noticed) = (self.random.pick(&open), self.random.percent(60));
+            self.cut(key, noticed);
+        }
+    }
+
+    /// It stops reading from one of its connections, or goes on.
+    fn stalls(&mut self, client: usize) {
+        let open = self.open_connections(client);
+        if !open.is_empty() {
+            let key = self.random.pick(&open);
+            let kernel = &mut self.connections[key].kernel;
+            kernel.stalled = !kernel.stalled;
+            let stalled = kernel.stalled;
+            self.note(format_args!("{key} stalled: {stalled}"));
+            self.move_bytes(key);
+        }
+    }
+
+    /// Its machine goes to sleep, with everything open; later it comes back and uses the session it had.
+    fn vanishes(&mut self, client: usize) {
+        let noticed = self.random.percent(50);
+        self.note(format_args!("client {client} vanishes"));
+        for key in self.open_connections(client) {
+            self.cut(key, noticed);
+            self.connections[key].client_open = false;
+        }
+        self.clients[client].forget_requests();
+        self.clients[client].asleep = true;
+        let pause = self.random.pick(&[100, 2000, 8000, 25_000]);
+        self.timer_after(client, pause, Timer::Resume);
+    }
+
+    /// A second connection of the same client without its cookie uses the session: one socket may adopt it, soon after.
+    fn probes(&mut self, client: usize) {
+        let is_socket = self.random.percent(80);
+        let key = self.open(client, is_socket, false);
+        let session = self.clients[client].session.clone();
+        self.sends_unasked(client, key, session);
+    }
+
+    /// Somebody else uses the session.
+    fn steals(&mut self, client: usize) {
+        let victim = self.random.below(self.clients.len());
+        let session = self.clients[victim].session.clone();
+        if victim != client && session.is_some() && self.clients[victim].node == self.clients[client].node {
+            let (is_socket, with_cookie) = (self.random.percent(50), self.random.percent(50));
+            let key = self.open(client, is_socket, with_cookie);
+            if !self.settings.config.trust_client_session {
+                self.sends_unasked(client, key, session);
+            }
+        }
+    }
+
+    /// Sends something whose reply no loop waits for.
+    fn sends_unasked(&mut self, client: usize, key: ConnectionKey, session: Option<String>) {
+        let kind = match self.random.between(0, 2) {
+            0 => Kind::Publish(self.random.pick(&CHANNELS), self.number(), 0),
+            _ => Kind::Connect(Some(0)),
+        };
+        let request = Request { id: self.number(), kind };
+        self.note(format_args!("client {client} sends unasked {request:?}"));
+        self.send_on(key, session, vec![request]);
+    }
+}

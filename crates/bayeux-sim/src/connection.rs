@@ -1,0 +1,140 @@
+//! `Connection`: one TCP connection of a client, with both its ends, and what the kernel between them has taken.
+
+use std::{collections::VecDeque, rc::Rc, task::Waker};
+
+use bayeux_engine::{Carrier, Origin, ShardSet, Ticket, Time};
+
+use crate::message::{Incoming, Request};
+
+/// A connection's place in the world.
+pub(crate) type ConnectionKey = usize;
+
+pub(crate) struct Connection {
+    pub(crate) client: usize,
+    pub(crate) node: usize,
+    /// A WebSocket; else one request over HTTP and its response.
+    pub(crate) is_socket: bool,
+    pub(crate) origin: Origin,
+    /// The session that a request names, or that a socket has.
+    pub(crate) session: Option<String>,
+    /// Milliseconds that a message takes, from and to.
+    pub(crate) latency: (u64, u64),
+    /// When the last message of the client arrives: a later one doesn't overtake it.
+    pub(crate) last_upload: Time,
+    pub(crate) path: Path,
+    pub(crate) client_open: bool,
+    pub(crate) server_open: bool,
+    pub(crate) server: ServerEnd,
+    pub(crate) kernel: Kernel,
+}
+
+/// What happens to bytes on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    Fine,
+    /// They vanish, in both directions.
+    Dead,
+}
+
+/// The front's state for this connection.
+pub(crate) struct ServerEnd {
+    pub(crate) waker: Waker,
+    /// HTTP: a connect that is held.
+    pub(crate) held: Option<Ticket>,
+    /// Batches that a socket has not read yet.
+    pub(crate) unread: VecDeque<Batch>,
+    pub(crate) writing: Option<Write>,
+    /// Counts the writes.
+    pub(crate) writes: u64,
+    /// A reply that waits: until a time, or until inboxes have drained.
+    pub(crate) delayed: Option<(Write, Option<Time>)>,
+    pub(crate) published: ShardSet,
+    /// Socket: events were lent to the bytes last written.
+    pub(crate) lent: bool,
+    /// A front of our own gives up a write that takes too long; mounted in actix it can't.
+    pub(crate) gives_up: bool,
+}
+
+/// A batch on its way to the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) session: Option<String>,
+    pub(crate) requests: Vec<Request>,
+}
+
+/// Bytes being written, with the events in them.
+pub(crate) struct Write {
+    pub(crate) messages: Rc<[Incoming]>,
+    pub(crate) session: Option<String>,
+    pub(crate) length: usize,
+    pub(crate) taken: usize,
+    pub(crate) lent: Vec<Ticket>,
+}
+
+/// The kernel's buffer for what the server writes, and what of it has reached the client.
+pub(crate) struct Kernel {
+    pub(crate) used: usize,
+    pub(crate) capacity: usize,
+    /// The client does not read.
+    pub(crate) stalled: bool,
+    /// The next bytes are on their way.
+    pub(crate) moving: bool,
+    /// Writes that began, the oldest first, until they have arrived whole.
+    pub(crate) stream: VecDeque<Sent>,
+    /// The server has closed: the client learns it after the last byte.
+    pub(crate) closing: bool,
+}
+
+pub(crate) struct Sent {
+    pub(crate) messages: Rc<[Incoming]>,
+    pub(crate) session: Option<String>,
+    pub(crate) length: usize,
+    pub(crate) arrived: usize,
+}
+
+impl Write {
+    pub(crate) fn events(&self) -> impl Iterator<Item = u64> {
+        self.messages.iter().filter_map(|message| match message {
+            Incoming::Event(number) => Some(*number),
+            Incoming::Reply(_) => None,
+        })
+    }
+}
+
+impl Kernel {
+    pub(crate) const fn new(capacity: usize) -> Self {
+        Self { used: 0, capacity, stalled: false, moving: false, stream: VecDeque::new(), closing: false }
+    }
+
+    /// `count` bytes have reached the client: the messages that are whole now.
+    pub(crate) fn arrive(&mut self, mut count: usize) -> Vec<Sent> {
+        self.used -= count;
+        let mut whole = Vec::new();
+        while let Some(first) = self.stream.front_mut() {
+            let part = count.min(first.length - first.arrived);
+            first.arrived += part;
+            count -= part;
+            if first.arrived < first.length {
+                break;
+            }
+            whole.extend(self.stream.pop_front());
+        }
+        whole
+    }
+}
+
+impl Connection {
+    pub(crate) const fn ticket(&self) -> Option<Ticket> {
+        match self.origin.carrier {
+            Carrier::Socket { ticket, .. } => ticket,
+            Carrier::Http => self.server.held,
+        }
+    }
+
+    pub(crate) const fn set_ticket(&mut self, attached: Option<Ticket>) -> Option<Ticket> {
+        match &mut self.origin.carrier {
+            Carrier::Socket { ticket, .. } => std::mem::replace(ticket, attached),
+            Carrier::Http => std::mem::replace(&mut self.server.held, attached),
+        }
+    }
+}

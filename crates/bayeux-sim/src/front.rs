@@ -1,0 +1,294 @@
+//! The server's end of a connection: what a front does with requests and sockets, poll by poll, as the real ones do.
+
+use std::rc::Rc;
+
+use bayeux_engine::{Answer, Call, Carrier, HEADROOM, Take, Time};
+use bayeux_protocol::{DecodeLimits, decode_batch};
+
+use crate::{
+    connection::{Batch, ConnectionKey, Path, Write},
+    message::{self, Incoming, Request},
+    model::Place,
+    world::{Event, World},
+};
+
+impl World {
+    /// A batch has reached the server.
+    pub(crate) fn upload(&mut self, key: ConnectionKey, batch: Batch) {
+        let connection = &mut self.connections[key];
+        if !connection.server_open || connection.path == Path::Dead {
+            return;
+        }
+        if connection.is_socket {
+            connection.server.unread.push_back(batch);
+            return self.poll_socket(key);
+        }
+        let (answer, messages) = self.handle(key, batch);
+        let connection = &mut self.connections[key];
+        if answer.held.is_some() {
+            connection.server.held = answer.held;
+            return self.poll_held(key);
+        }
+        let length = answer.frame.as_ref().map_or(2, |frame| frame.len() - HEADROOM);
+        connection.server.published = answer.published;
+        let write = self.written_by(key, messages, length, answer.lent);
+        self.write_when(key, write, answer.not_before);
+    }
+
+    /// The engine handles a batch, and the model judges what it says.
+    fn handle(&mut self, key: ConnectionKey, batch: Batch) -> (Answer, Rc<[Incoming]>) {
+        let connection = &mut self.connections[key];
+        let (node, origin, is_socket) = (connection.node, connection.origin.clone(), connection.is_socket);
+        if !is_socket {
+            connection.session.clone_from(&batch.session);
+        }
+        let text = message::encode(batch.session.as_deref(), &batch.requests);
+        self.note(format_args!("{key} handles {:?}", batch.requests));
+        self.model.ask(self.now, key, &origin, batch.session.as_deref(), &batch.requests);
+        let messages =
+            decode_batch(text.as_bytes(), &DecodeLimits::default()).expect("clients send what is well-formed");
+        let answer = self.nodes[node].server.handle(self.now, Call { origin: origin.clone(), batch: messages });
+        let messages = self.parsed(answer.frame.as_deref());
+        self.note(format_args!("{key} answers {messages:?}"));
+        let place = Place {
+            now: self.now,
+            node,
+            connection: key,
+            origin: &origin,
+            session: if is_socket { None } else { batch.session.as_deref() },
+            is_socket,
+            gives_up: self.connections[key].server.gives_up,
+        };
+        let verdict = self.model.judge(&place, &messages);
+        self.expect(verdict);
+        let verdict = self.model.hold(self.now, key, &batch.requests);
+        self.expect(verdict);
+        if is_socket {
+            self.attach(key, &answer, &batch.requests, batch.session, &messages);
+        }
+        (answer, messages)
+    }
+
+    /// A socket learns which session it has now.
+    fn attach(
+        &mut self,
+        key: ConnectionKey,
+        answer: &Answer,
+        requests: &[Request],
+        session: Option<String>,
+        messages: &[Incoming],
+    ) {
+        let connection = &mut self.connections[key];
+        if let (true, Carrier::Socket { may_adopt, .. }) = (answer.adopted, &mut connection.origin.carrier) {
+            *may_adopt = None;
+        }
+        let Some(attached) = answer.attached else {
+            return;
+        };
+        let handshaken = messages.iter().find_map(|message| match message {
+            Incoming::Reply(reply) if requests[0].kind == message::Kind::Handshake => reply.client_id.clone(),
+            _ => None,
+        });
+        let session = handshaken.or(session);
+        let node = connection.node;
+        let earlier = connection.set_ticket(Some(attached));
+        let before = std::mem::replace(&mut connection.session, session);
+        if let Some(earlier) = earlier {
+            self.nodes[node].server.cancel(self.now, earlier);
+            if before != self.connections[key].session {
+                self.model.release(self.now, key, before.as_deref());
+            }
+        }
+    }
+
+    fn parsed(&mut self, frame: Option<&[u8]>) -> Rc<[Incoming]> {
+        match frame.map_or_else(|| Ok(Vec::new()), message::parse) {
+            Ok(messages) => messages.into(),
+            Err(what) => {
+                self.expect(Err(what));
+                Rc::new([])
+            }
+        }
+    }
+
+    fn written_by(
+        &self,
+        key: ConnectionKey,
+        messages: Rc<[Incoming]>,
+        length: usize,
+        lent: Vec<bayeux_engine::Ticket>,
+    ) -> Write {
+        Write { messages, session: self.connections[key].session.clone(), length, taken: 0, lent }
+    }
+
+    /// Writes a reply now, at its time, or when the inboxes that its batch filled have drained.
+    fn write_when(&mut self, key: ConnectionKey, write: Write, not_before: Option<Time>) {
+        let server = &mut self.connections[key].server;
+        if let Some(time) = not_before.filter(|time| *time > self.now) {
+            server.delayed = Some((write, Some(time)));
+            return self.at(time, Event::Delayed(key));
+        }
+        if !self.connections[key].is_socket && self.is_paused(key) {
+            self.connections[key].server.delayed = Some((write, None));
+            return;
+        }
+        self.begin_write(key, write);
+    }
+
+    fn is_paused(&self, key: ConnectionKey) -> bool {
+        let connection = &self.connections[key];
+        let engine = self.nodes[connection.node].server.engine();
+        engine.is_paused(connection.server.published, &connection.server.waker)
+    }
+
+    /// The time has come for a reply that was delayed.
+    pub(crate) fn delay_is_over(&mut self, key: ConnectionKey) {
+        if let Some((write, _)) = self.connections[key].server.delayed.take() {
+            self.write_when(key, write, None);
+        }
+        if self.connections[key].is_socket {
+            self.poll_socket(key);
+        }
+    }
+
+    /// The task of a connection runs, since it was woken.
+    pub(crate) fn poll(&mut self, key: ConnectionKey) {
+        let connection = &self.connections[key];
+        if !connection.server_open {
+            return;
+        }
+        if connection.is_socket {
+            return self.poll_socket(key);
+        }
+        if connection.server.held.is_some() {
+            return self.poll_held(key);
+        }
+        if matches!(connection.server.delayed, Some((_, None))) {
+            self.delay_is_over(key);
+        }
+    }
+
+    /// A held connect over HTTP asks what it has to say.
+    fn poll_held(&mut self, key: ConnectionKey) {
+        let Some(ticket) = self.connections[key].server.held else {
+            return;
+        };
+        match self.take(key, false) {
+            Take::Pending => {}
+            Take::Frame { frame, lent, .. } => {
+                self.connections[key].server.held = None;
+                let lent = if lent { vec![ticket] } else { Vec::new() };
+                self.taken(key, &frame, lent);
+            }
+            Take::Released | Take::Close(_) => {
+                self.connections[key].server.held = None;
+                let verdict = self.model.finished(key);
+                self.expect(verdict);
+                self.server_closes(key);
+            }
+        }
+    }
+
+    fn take(&mut self, key: ConnectionKey, written: bool) -> Take {
+        let connection = &self.connections[key];
+        let (node, ticket) = (connection.node, connection.ticket());
+        let Some(ticket) = ticket else {
+            return Take::Pending;
+        };
+        let take = self.nodes[node].server.take(self.now, ticket, written, &connection.server.waker);
+        if let Take::Released | Take::Close(_) = take {
+            self.note(format_args!("{key} takes {take:?}"));
+        }
+        take
+    }
+
+    /// What was taken is judged and written.
+    fn taken(&mut self, key: ConnectionKey, frame: &[u8], lent: Vec<bayeux_engine::Ticket>) {
+        let messages = self.parsed(Some(frame));
+        self.note(format_args!("{key} takes {messages:?}"));
+        let connection = &self.connections[key];
+        let events = messages.iter().any(|message| matches!(message, Incoming::Event(_)));
+        let place = Place {
+            now: self.now,
+            node: connection.node,
+            connection: key,
+            origin: &connection.origin,
+            session: connection.session.as_deref(),
+            is_socket: connection.is_socket,
+            gives_up: connection.server.gives_up,
+        };
+        let verdict = self.model.judge(&place, &messages);
+        let is_socket = connection.is_socket;
+        self.expect(verdict);
+        if lent.is_empty() && events && !is_socket {
+            self.expect(Err("events that are not lent".into()));
+        }
+        let write = self.written_by(key, messages, frame.len() - HEADROOM, lent);
+        self.begin_write(key, write);
+    }
+
+    /// A socket writes what its session has to say, and reads when there is nothing.
+    pub(crate) fn poll_socket(&mut self, key: ConnectionKey) {
+        loop {
+            let server = &mut self.connections[key].server;
+            if server.writing.is_some() || server.delayed.is_some() || !self.connections[key].server_open {
+                return;
+            }
+            let written = std::mem::take(&mut self.connections[key].server.lent);
+            if !(self.socket_takes(key, written) || self.socket_reads(key)) {
+                return;
+            }
+        }
+    }
+
+    /// Returns whether there was something.
+    fn socket_takes(&mut self, key: ConnectionKey, written: bool) -> bool {
+        match self.take(key, written) {
+            Take::Pending => return false,
+            Take::Frame { frame, lent, last } => {
+                self.connections[key].server.lent = lent;
+                self.taken(key, &frame, Vec::new());
+                if last {
+                    self.detach(key);
+                }
+            }
+            Take::Released => self.detach(key),
+            Take::Close(reason) => {
+                if reason == bayeux_engine::CloseReason::SessionEnded {
+                    let session = self.connections[key].session.clone();
+                    let verdict = self.model.session_closed(self.now, session.as_deref());
+                    self.expect(verdict);
+                }
+                self.detach(key);
+                self.server_closes(key);
+            }
+        }
+        true
+    }
+
+    fn detach(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        connection.set_ticket(None);
+        let session = connection.session.take();
+        self.model.release(self.now, key, session.as_deref());
+    }
+
+    fn socket_reads(&mut self, key: ConnectionKey) -> bool {
+        if self.is_paused(key) {
+            return false;
+        }
+        let server = &mut self.connections[key].server;
+        server.published = Default::default();
+        let Some(batch) = server.unread.pop_front() else {
+            return false;
+        };
+        let (answer, messages) = self.handle(key, batch);
+        let server = &mut self.connections[key].server;
+        server.published = server.published.and(answer.published);
+        if let Some(frame) = &answer.frame {
+            let write = self.written_by(key, messages, frame.len() - HEADROOM, answer.lent);
+            self.write_when(key, write, answer.not_before);
+        }
+        true
+    }
+}

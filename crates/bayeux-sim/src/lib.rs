@@ -1,0 +1,84 @@
+//! A world for the engine: servers and scripted clients on one thread, in virtual time, with a network that delays, cuts and
+//! stalls, all of it decided by one seed. What must be true is checked after each step: by the engine's own
+//! [audit](bayeux_engine::Engine::audit), and by a model that knows the calls alone.
+//!
+//! ```text
+//!   settings ── what a seed decides before it begins
+//!   client, act ── what clients do        connection, network ── the way of the bytes, and the kernel between
+//!   front ── what a server's front does, poll by poll ──▶ server ── the engine, or one with a defect
+//!   model ── what is due to whom, who deserves a 402, which connect is late
+//!   world ── the events, in the order that the seed chooses
+//! ```
+//!
+//! The same seed gives the same run, step by step; so a failure is repeated with
+//! `cargo run -p bayeux-sim -- replay SEED`.
+//!
+//! What this can't see: threads that interleave, actix, the kernel itself. Those have tests of their own.
+
+mod act;
+mod client;
+mod connection;
+mod front;
+mod message;
+mod model;
+mod network;
+mod random;
+mod server;
+mod settings;
+mod trace;
+mod world;
+
+use std::{sync::Arc, time::Duration};
+
+use bayeux_engine::Engine;
+
+pub use server::{Server, Sound};
+
+use crate::world::World;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The seed of the run.
+    pub seed: u64,
+    /// Of every line of the trace: two runs of one seed have the same.
+    pub hash: u64,
+    /// Events that happened.
+    pub steps: u64,
+    /// What went wrong first, if anything did.
+    pub violation: Option<String>,
+    /// What happened, if it was to be kept.
+    pub trace: Vec<String>,
+    /// What the run came across.
+    pub seen: bayeux_engine::Stats,
+}
+
+/// Runs a seed with the engine as it is.
+pub fn run(seed: u64, keep_trace: bool) -> Outcome {
+    run_with(seed, keep_trace, &|engine| Box::new(Sound::new(engine)))
+}
+
+/// Runs a seed with a server that `make` builds around each engine.
+pub fn run_with(seed: u64, keep_trace: bool, make: &dyn Fn(Arc<Engine>) -> Box<dyn Server>) -> Outcome {
+    let mut world = World::new(seed, keep_trace, make);
+    let busy = world.now + world.settings.busy;
+    world.run_until(busy);
+    world.heal();
+    // A client may sleep for 25 s, and its server may take that long to notice; then everybody has connected again.
+    world.run_until(busy + Duration::from_secs(70));
+    world.check_settled();
+    world.leave();
+    world.run_until(busy + Duration::from_secs(140));
+    world.check_empty();
+    world.outcome(seed)
+}
+
+/// Runs a seed twice: what it finds, or that the two runs differ.
+pub fn check(seed: u64) -> Result<Outcome, Box<Outcome>> {
+    let mut outcome = run(seed, false);
+    let again = run(seed, false);
+    if outcome.violation.is_none() && again.hash != outcome.hash {
+        outcome.violation = Some("two runs of this seed differ".into());
+    }
+    if outcome.violation.is_none() { Ok(outcome) } else { Err(Box::new(outcome)) }
+}

@@ -1,0 +1,58 @@
+//! Who may use a session: the rules of the browser cookie and of adoption, written down a second time.
+
+use std::net::IpAddr;
+
+use bayeux_engine::{BrowserId, Carrier, Config, ConnectionId, Origin, Time};
+
+/// Whose connections may use a session.
+pub(crate) struct Binding {
+    browsers: Vec<BrowserId>,
+    home: Option<ConnectionId>,
+    peer: IpAddr,
+    born: Time,
+    adoptable: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    Owner,
+    Foreign,
+}
+
+impl Binding {
+    /// Of a session that was handshaken on this connection.
+    pub(super) fn new(origin: &Origin, now: Time) -> Self {
+        let is_socket = origin.carrier != Carrier::Http;
+        Self {
+            browsers: origin.browser.into_iter().collect(),
+            home: is_socket.then_some(origin.connection),
+            peer: origin.peer,
+            born: now,
+            adoptable: !is_socket,
+        }
+    }
+
+    /// What a connection may do with it; the one adoption that a session and a socket have is used up.
+    pub(super) fn claim(&mut self, origin: &mut Origin, config: &Config) -> Claim {
+        let same_browser = origin.browser.is_some_and(|browser| self.browsers.contains(&browser));
+        let same_socket = origin.carrier != Carrier::Http && self.home == Some(origin.connection);
+        if config.trust_client_session || same_browser || same_socket {
+            return Claim::Owner;
+        }
+        let upgraded = match origin.carrier {
+            Carrier::Socket { may_adopt, .. } => may_adopt,
+            Carrier::Http => origin.browser_upgraded,
+        };
+        let in_time = upgraded.is_some_and(|at| at.distance(self.born) <= config.adopt_window);
+        if !(in_time && self.adoptable && self.peer == origin.peer && !config.adopt_window.is_zero()) {
+            return Claim::Foreign;
+        }
+        self.adoptable = false;
+        self.browsers.extend(origin.browser);
+        if let Carrier::Socket { may_adopt, .. } = &mut origin.carrier {
+            *may_adopt = None;
+            self.home = Some(origin.connection);
+        }
+        Claim::Owner
+    }
+}

@@ -1,0 +1,154 @@
+//! What is due to whom: each event once, in order, unless its subscription ended or its connection was cut with it.
+
+use std::collections::BTreeSet;
+
+use bayeux_engine::{Config, Time};
+
+use super::{Due, Life, Model, Place, Session, Verdict, WRITE_GRACE, Writing};
+use crate::connection::ConnectionKey;
+
+impl Model {
+    /// A node has accepted an event: it is due to whoever is subscribed there now. `publisher` does not get it back.
+    pub(crate) fn publish(&mut self, now: Time, node: usize, channel: &str, number: u64, publisher: Option<&str>) {
+        for (id, session) in &mut self.sessions {
+            if session.node != node || session.life != Life::Live || publisher == Some(id) {
+                continue;
+            }
+            let matching = session.subscriptions.iter().filter(|(pattern, _)| matches(pattern, channel));
+            let via: BTreeSet<u64> = matching.map(|(_, number)| *number).collect();
+            if !via.is_empty() {
+                session.due.push_back(Due { number, since: now, via, optional: false });
+                session.may_overflow |= session.due.len() > self.config.max_queue;
+            }
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, session: &str, patterns: &[&'static str]) {
+        let Some(session) = self.sessions.get_mut(session) else {
+            return;
+        };
+        for pattern in patterns {
+            self.next_subscription += 1;
+            session.subscriptions.entry(pattern).or_insert(self.next_subscription);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, session: &str, pattern: &str) {
+        let Some(session) = self.sessions.get_mut(session) else {
+            return;
+        };
+        if let Some(ended) = session.subscriptions.remove(pattern) {
+            for due in &mut session.due {
+                due.via.remove(&ended);
+            }
+        }
+    }
+
+    /// A frame with these events is about to be written on a connection: they must be what is due, from the first on.
+    pub(super) fn lend(&mut self, place: &Place<'_>, events: &[u64]) -> Verdict {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let Some(session) = place.session.and_then(|id| self.sessions.get_mut(id)) else {
+            return Err(format!("events {events:?} for an unknown session"));
+        };
+        if session.life != Life::Live {
+            return Err(format!("events {events:?} for a session that has ended"));
+        }
+        session.forgive(place.now, &self.config);
+        if let Some(older) = session.writing.as_ref().filter(|older| older.connection != place.connection) {
+            return Err(format!("events {events:?} while connection {} of the session still writes", older.connection));
+        }
+        let mut due = session.due.iter();
+        for event in events {
+            if session.committed.contains(event) {
+                return Err(format!("event {event} comes a second time"));
+            }
+            if !session.due.iter().any(|due| due.number == *event) {
+                return Err(format!("event {event} was not due"));
+            }
+            match due.find(|due| due.number == *event || !due.may_be_left_out()) {
+                Some(due) if due.number == *event => {}
+                Some(due) => return Err(format!("event {event} comes before {} or without it", due.number)),
+                None => return Err(format!("event {event} comes out of order")),
+            }
+        }
+        session.writing = Some(Writing {
+            connection: place.connection,
+            begun: place.now,
+            gives_up: place.gives_up,
+            events: events.to_vec(),
+        });
+        session.seen = place.now;
+        Ok(())
+    }
+
+    /// The kernel has taken the last byte of a frame with these events.
+    pub(crate) fn commit(&mut self, now: Time, connection: ConnectionKey, id: Option<&str>, events: &[u64]) {
+        let Some(session) = id.and_then(|id| self.sessions.get_mut(id)) else {
+            return;
+        };
+        if let Some(last) = events.last() {
+            while session.due.iter().any(|due| due.number == *last) {
+                session.due.pop_front();
+            }
+        }
+        for event in events {
+            session.committed.insert(*event);
+            session.travelling.insert(*event, connection);
+        }
+        session.write_ends(now, connection, &self.config);
+        session.seen = now;
+    }
+
+    /// An event has reached the client.
+    pub(crate) fn receive(&mut self, connection: ConnectionKey, id: Option<&str>, event: u64) -> Verdict {
+        let Some(session) = id.and_then(|id| self.sessions.get_mut(id)) else {
+            return Err(format!("event {event} arrived for no session"));
+        };
+        if session.travelling.remove(&event) != Some(connection) {
+            return Err(format!("event {event} arrived on connection {connection}, which was not given it"));
+        }
+        if session.received.insert(event) { Ok(()) } else { Err(format!("event {event} arrived twice")) }
+    }
+
+    /// A connection was cut: what the kernel had taken and the client not received is lost, and may be.
+    pub(crate) fn lose(&mut self, connection: ConnectionKey) {
+        for session in self.sessions.values_mut() {
+            session.travelling.retain(|_, on| *on != connection);
+        }
+    }
+}
+
+impl Session {
+    /// The write of this connection has ended, whole or not.
+    pub(super) fn write_ends(&mut self, now: Time, connection: ConnectionKey, config: &Config) {
+        self.forgive(now, config);
+        if self.writing.as_ref().is_some_and(|writing| writing.connection == connection) {
+            self.writing = None;
+            self.write_ended = now;
+        }
+    }
+
+    /// The engine gives up a write that is too old, if its connection can't: its events count as handed over, and may or
+    /// may not come again.
+    fn forgive(&mut self, now: Time, config: &Config) {
+        let limit = config.write_timeout + WRITE_GRACE;
+        if let Some(writing) = self.writing.take_if(|writing| !writing.gives_up && now >= writing.begun + limit) {
+            self.write_ended = now;
+            for due in self.due.iter_mut().filter(|due| writing.events.contains(&due.number)) {
+                due.optional = true;
+            }
+        }
+    }
+}
+
+/// The obvious matcher.
+pub(crate) fn matches(pattern: &str, channel: &str) -> bool {
+    let (pattern, channel): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), channel.split('/').collect());
+    match pattern.last() {
+        Some(&"*") => channel.len() == pattern.len() && channel[..channel.len() - 1] == pattern[..pattern.len() - 1],
+        Some(&"**") => channel.len() >= pattern.len() && channel[..pattern.len() - 1] == pattern[..pattern.len() - 1],
+        _ => pattern == channel,
+    }
+}

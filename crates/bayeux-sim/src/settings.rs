@@ -1,0 +1,56 @@
+//! `Settings`: what a seed decides about its world before it begins.
+
+use std::time::Duration;
+
+use bayeux_engine::Config;
+
+use crate::random::Random;
+
+pub(crate) const CHANNELS: [&str; 5] = ["/a", "/a/b", "/a/b/c", "/b/x", "/c"];
+pub(crate) const PATTERNS: [&str; 9] = ["/a", "/a/b", "/a/b/c", "/c", "/a/*", "/a/**", "/b/*", "/**", "/*"];
+
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) nodes: usize,
+    pub(crate) shards: usize,
+    pub(crate) clients: usize,
+    /// How long clients act and faults happen.
+    pub(crate) busy: Duration,
+    /// Milliseconds between two acts of a client, at most.
+    pub(crate) pause: u64,
+    pub(crate) small_inboxes: bool,
+    /// Subscribers that one pump delivers to, at most.
+    pub(crate) budget: u64,
+}
+
+impl Settings {
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        let millis = |random: &mut Random, choices: &[u64]| Duration::from_millis(random.pick(choices));
+        let small_inboxes = random.percent(10);
+        let mut config = Config::default();
+        config.timeout = millis(random, &[2000, 6000, 15_000]);
+        config.max_interval = millis(random, &[3000, 6000, 10_000]);
+        config.write_timeout = millis(random, &[1000, 3000, 8000]);
+        config.broadcast_to_publisher = random.percent(80);
+        config.meta_connect_deliver_only = random.percent(70);
+        config.trust_client_session = random.percent(15);
+        config.max_batch_bytes = random.pick(&[1, 400, 128 * 1024]);
+        config.max_queue = random.pick(&[8, 1024, 1024, 1024]);
+        if small_inboxes {
+            config.max_inbox_bytes = 2000;
+        }
+        if random.percent(20) {
+            config.inbox_pause_bytes = 500;
+        }
+        Self {
+            config,
+            nodes: 1,
+            shards: random.between(3, 5) as usize,
+            clients: random.between(3, 7) as usize,
+            busy: Duration::from_millis(random.between(5000, 20_000)),
+            pause: random.pick(&[100, 400, 1000]),
+            small_inboxes,
+            budget: random.pick(&[1, 3, 1000]),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The engine in a thousand simulated worlds.
+
+mod defects;
+mod seeds;

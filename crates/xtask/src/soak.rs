@@ -1,0 +1,45 @@
+//! `cargo xtask soak`: what finds more the longer it runs.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+
+use crate::{
+    process::{self, How},
+    workspace,
+};
+
+/// What can be left running.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Soak {
+    /// Simulate the engine with one seed after the other, until one fails or the time is over.
+    ///
+    /// Each seed is run twice. A failure prints its trace and how to repeat it. Other seeds than the last time, unless told
+    /// where to begin.
+    Sim {
+        /// For how long.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// The first seed; the current time if it is not given.
+        #[arg(long)]
+        from: Option<u64>,
+    },
+}
+
+/// Long enough for a cold build on one slow core.
+const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
+
+/// Tells whether nothing was found.
+pub(crate) fn run(what: &Soak) -> Result<bool> {
+    let Soak::Sim { minutes, from } = what;
+    let from = match from {
+        Some(from) => *from,
+        None => SystemTime::UNIX_EPOCH.elapsed().context("the clock is before 1970")?.as_secs() * 1000,
+    };
+    let run = ["run", "--locked", "--release", "--package", "bayeux-sim", "--", "sweep"];
+    let mut command = workspace::cargo();
+    command.args(run).args(["--from", &from.to_string(), "--minutes", &minutes.to_string()]);
+    let ended = process::run(&mut command, BUILD_LIMIT + Duration::from_secs(minutes * 60))?;
+    Ok(ended.how == How::Success)
+}
