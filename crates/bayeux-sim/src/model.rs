@@ -76,7 +76,8 @@ enum Life {
 /// Events lent to a connection.
 struct Writing {
     connection: ConnectionKey,
-    begun: Time,
+    /// Since when the engine counts: over HTTP from the beginning, on a socket from when a newer connection waits for it.
+    counts_since: Option<Time>,
     gives_up: bool,
     events: Vec<u64>,
 }
@@ -162,7 +163,7 @@ impl Model {
             let at_once = !std::mem::replace(&mut session.connected, true);
             let due = if at_once { now } else { now + wish };
             asked.due = Some(due);
-            session.receiver = Some(connection);
+            session.receives(now, connection);
             session.alive_until = due + self.config.max_interval;
         }
         Ok(())
@@ -246,6 +247,14 @@ impl Session {
     /// Whether the session may be gone: it had its time, or its outbox may have been full.
     fn may_be_gone(&self, now: Time) -> bool {
         self.life != Life::Live || self.may_overflow || now >= self.alive_until
+    }
+
+    /// A newer connection receives. If an older one still writes, it is waited for.
+    fn receives(&mut self, now: Time, connection: ConnectionKey) {
+        self.receiver = Some(connection);
+        if let Some(writing) = self.writing.as_mut().filter(|writing| writing.connection != connection) {
+            writing.counts_since.get_or_insert(now);
+        }
     }
 
     fn end(&mut self, life: Life) {

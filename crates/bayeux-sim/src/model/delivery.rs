@@ -75,7 +75,7 @@ impl Model {
         }
         session.writing = Some(Writing {
             connection: place.connection,
-            begun: place.now,
+            counts_since: (!place.is_socket).then_some(place.now),
             gives_up: place.gives_up,
             events: events.to_vec(),
         });
@@ -134,7 +134,10 @@ impl Session {
     /// may not come again.
     fn forgive(&mut self, now: Time, config: &Config) {
         let limit = config.write_timeout + WRITE_GRACE;
-        if let Some(writing) = self.writing.take_if(|writing| !writing.gives_up && now >= writing.begun + limit) {
+        if let Some(writing) = self
+            .writing
+            .take_if(|writing| !writing.gives_up && writing.counts_since.is_some_and(|since| now >= since + limit))
+        {
             self.write_ended = now;
             for due in self.due.iter_mut().filter(|due| writing.events.contains(&due.number)) {
                 due.optional = true;

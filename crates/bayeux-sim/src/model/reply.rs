@@ -179,7 +179,10 @@ impl Model {
                 if let Some(session) = self.sessions.get_mut(id) {
                     session.connected = true;
                     session.alive_until = place.now + self.config.max_interval;
-                    session.receiver = (place.is_socket || with_events).then_some(place.connection);
+                    session.receives(place.now, place.connection);
+                    if !place.is_socket && !with_events {
+                        session.receiver = None;
+                    }
                 }
             }
             Kind::Handshake => {}
