@@ -37,7 +37,7 @@ impl Settings {
         config.max_batch_bytes = random.pick(&[1, 400, 128 * 1024]);
         config.max_queue = random.pick(&[8, 1024, 1024, 1024]);
         if small_inboxes {
-            config.max_inbox_bytes = 2000;
+            config.max_inbox_bytes = 900;
         }
         if random.percent(20) {
             config.inbox_pause_bytes = 500;
@@ -47,7 +47,7 @@ impl Settings {
             nodes: 1,
             shards: random.between(3, 5) as usize,
             clients: random.between(3, 7) as usize,
-            busy: Duration::from_millis(random.between(5000, 20_000)),
+            busy: Duration::from_millis(random.between(3000, 12_000)),
             pause: random.pick(&[100, 400, 1000]),
             small_inboxes,
             budget: random.pick(&[1, 3, 1000]),

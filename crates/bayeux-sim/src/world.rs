@@ -261,7 +261,7 @@ impl World {
         };
         let verdict = self.model.check_time(self.now, idle);
         self.expect(verdict);
-        self.after(250, Event::Look);
+        self.after(500, Event::Look);
     }
 }
 

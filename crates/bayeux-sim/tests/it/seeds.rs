@@ -36,6 +36,7 @@ fn sweep(seeds: u64) -> (Vec<Outcome>, Option<Outcome>) {
 }
 
 #[test]
+#[allow(clippy::print_stdout)] // How much of each is what one wants to read: --nocapture shows it.
 fn a_thousand_seeds_break_nothing_and_each_runs_the_same_twice() {
     let (outcomes, failed) = sweep(SEEDS);
     if let Some(Outcome { seed, violation, .. }) = failed {
@@ -55,8 +56,9 @@ fn a_thousand_seeds_break_nothing_and_each_runs_the_same_twice() {
         ("superseded", sum(|it| it.seen.connects_superseded)),
         ("cut writes", sum(|it| it.seen.writes_cut)),
     ];
+    println!("{seen:?}");
     for (what, count) in seen {
-        assert!(count > 0, "nothing of this happened in any seed: {what}");
+        assert!(count > 10, "{what}: only {count}");
     }
     let hashes: std::collections::BTreeSet<u64> = outcomes.iter().map(|outcome| outcome.hash).collect();
     assert_eq!(hashes.len() as u64, SEEDS, "two seeds gave the same run");
