@@ -154,44 +154,67 @@ describe('the chat page', { timeout: 120_000 }, () => {
     unbothered([ada, bob]);
   });
 
-  it('moves to long-polling only when it has read what is on its way over the WebSocket', async () => {
+  /** No deadline of the page's passes, however slow this machine is. */
+  const timeStandsStill = (person) => person.page.clock.pauseAt(Date.now() + 5_000);
+  const sends = (person, from, match) =>
+    person.wire.find(({ out, message }) => out && match(message), `${person.name} sends it`, { from });
+  const reaches = (person, text) =>
+    person.wire.find(({ out, message }) => !out && message.data?.text === text, `${text} reaches ${person.name}`);
+  const isConnect = ({ channel }) => channel === '/meta/connect';
+  /** The replies to connects that had to make way for a later one. */
+  const superseded = (person, from, over) => {
+    const isIt = ({ out, transport, message }) => !out && transport === over && isConnect(message) && message.advice?.interval > 0;
+    return person.wire.filter(isIt, from);
+  };
+
+  it('moves to long-polling: reads the WebSocket to its end, and no connect comes late', async () => {
     const between = await network();
-    const [ada, bob] = await two({ ada: between.url });
-    const release = between.delayWebSockets();
-    await bob.say('first');
-    await bob.isAnswered();
+    const [ada, bob] = await two({ ada: between.url, clock: true });
+    await timeStandsStill(ada);
+    const from = ada.wire.length;
+    const releaseUp = between.delayWebSockets('up');
+    await sends(ada, from, isConnect);
     await ada.choose('long-polling');
-    await bob.say('second');
+    await bob.say('one');
+    await ada.hears('one');
+    const releasePoll = between.hold('/meta/connect');
+    releaseUp();
+    await ada.wire.find(({ out, transport, message }) => out && transport === 'long-polling' && isConnect(message), 'a poll');
+    const releaseDown = between.delayWebSockets('down');
+    await bob.say('two');
     await bob.isAnswered();
-    release();
+    releasePoll();
     await ada.isOn('long-polling');
-    await talk(ada, bob, 'after');
-    assert.deepEqual(ada.heard, ['first', 'second', 'Bob says after']);
+    await bob.say('three');
+    await reaches(ada, 'three');
+    releaseDown();
+    await ada.hears('three');
+    assert.deepEqual(ada.heard, ['one', 'two', 'three']);
+    assert.deepEqual(superseded(ada, from, 'long-polling'), []);
     unbothered([ada, bob]);
   });
 
-  it('moves to the WebSocket only when its last poll has come back, and sends in order', async () => {
+  it('moves to the WebSocket: its last poll comes back first, and what it sends stays in order', async () => {
     const between = await network();
-    const [ada, bob] = await two({ ada: between.url, transport: 'long-polling' });
+    const [ada, bob] = await two({ ada: between.url, transport: 'long-polling', clock: true });
+    await timeStandsStill(ada);
     const from = ada.wire.length;
-    const sends = (match) => ada.wire.find(({ out, message }) => out && match(message), 'a message on its way', { from });
-    const releaseConnect = between.hold('/meta/connect');
-    await sends(({ channel }) => channel === '/meta/connect');
+    const releasePoll = between.hold('/meta/connect');
+    await sends(ada, from, isConnect);
     await ada.choose('websocket');
-    const echo = await sends(({ channel }) => channel.startsWith('/echo/'));
+    const echo = await sends(ada, from, ({ channel }) => channel.startsWith('/echo/'));
     await ada.wire.find(({ out, message }) => !out && message.id === echo.message.id, 'the reply to the echo');
     const releaseOne = between.hold('"one"');
     await ada.say('one');
-    releaseConnect();
+    releasePoll();
     await ada.isOn('websocket');
     await ada.say('two');
     await bob.say('and you?');
-    await ada.hears('and you?');
+    await reaches(ada, 'and you?');
     releaseOne();
     await bob.hears('two');
     assert.deepEqual(bob.heard, ['one', 'two']);
-    const isSuperseded = ({ out, message }) => !out && message.channel === '/meta/connect' && message.advice?.interval > 0;
-    assert.deepEqual(ada.wire.filter(isSuperseded, from), [], 'at no time are there two connects');
+    assert.deepEqual(superseded(ada, from, 'websocket'), []);
     unbothered([ada, bob]);
   });
 

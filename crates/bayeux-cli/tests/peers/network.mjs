@@ -39,12 +39,16 @@ export class Network {
     }
   }
 
-  /** What the server sends over the WebSockets there are is kept back until the function that this returns is called. */
-  delayWebSockets() {
+  /**
+   * What goes 'up' to the server, or 'down' from it, over the WebSockets there are is kept back until the function that this
+   * returns is called.
+   */
+  delayWebSockets(direction) {
     const pairs = [...this.#pairs].filter(([client]) => this.#webSockets.has(client));
-    for (const [, server] of pairs) server.unpipe().pause();
+    const ways = pairs.map(([client, server]) => (direction === 'up' ? [client, server] : [server, client]));
+    for (const [from] of ways) from.unpipe().pause();
     return () => {
-      for (const [client, server] of pairs) server.pipe(client);
+      for (const [from, to] of ways) from.pipe(to);
     };
   }
 
