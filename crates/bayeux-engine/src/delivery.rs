@@ -20,6 +20,20 @@ impl Delivery {
         Self { head: encode_delivery_head(channel, data), keys: MatchKeys::new(channel), publisher: None }
     }
 
+    /// As it was exported: `head` is what [`Delivery::head`] gave.
+    pub(crate) fn from_head(channel: &ChannelName, head: &[u8]) -> Self {
+        Self { head: Bytes::copy_from_slice(head), keys: MatchKeys::new(channel), publisher: None }
+    }
+
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The channel: the first of the keys.
+    pub(crate) fn channel(&self) -> &str {
+        self.keys.iter().next().unwrap_or_default()
+    }
+
     /// Marks the session that must not get its own message back.
     pub(crate) fn not_to(mut self, publisher: ClientId) -> Self {
         self.publisher = Some(publisher);

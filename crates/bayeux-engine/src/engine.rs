@@ -41,6 +41,8 @@ pub struct Engine {
     pub(crate) owners: Owners,
     backplane: Arc<dyn Backplane>,
     telling: Mutex<()>,
+    /// Tells this engine from any other.
+    boot: u64,
 }
 
 /// What a pump of one shard left.
@@ -72,13 +74,15 @@ impl Engine {
             rng.fill_bytes(&mut seed);
             Mutex::new(Shard::new(seed, hash, 0))
         };
+        let cells = (0..shards).map(shard).collect();
         Self {
-            shards: (0..shards).map(shard).collect(),
+            shards: cells,
             router: Router::new(shards, hash, config.max_inbox_bytes, config.inbox_pause_bytes),
             counters: Counters::default(),
             owners: Owners::new(shards),
             backplane,
             telling: Mutex::new(()),
+            boot: rng.next_u64(),
             config,
         }
     }
@@ -323,6 +327,10 @@ impl Engine {
         for shard in shards.iter().filter(|shard| !self.owners.is_owned(*shard)) {
             while self.pump(shard, now).more {}
         }
+    }
+
+    pub(crate) const fn boot(&self) -> u64 {
+        self.boot
     }
 
     pub(crate) fn router(&self) -> &Router {

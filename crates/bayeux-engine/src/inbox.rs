@@ -21,6 +21,11 @@ use crate::{Delivery, wake::WakeList};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position(pub(crate) u64);
 
+impl Position {
+    /// Above every position.
+    pub(crate) const END: Self = Self(1 << 53);
+}
+
 pub(crate) struct Inbox {
     queue: Mutex<Queue>,
     /// Whether it is over its mark: looked at before every read of a connection, so without the lock.
@@ -75,6 +80,17 @@ impl Inbox {
     /// The number the next entry will get: what a subscription born now remembers as its beginning.
     pub(crate) fn next_position(&self) -> Position {
         self.lock().next
+    }
+
+    /// Numbers further entries above `last`: a session has come here with its own.
+    pub(crate) fn number_after(&self, last: Position) {
+        let mut queue = self.lock();
+        queue.next = queue.next.max(Position(last.0 + 1));
+    }
+
+    /// Whether an entry older than `end` waits.
+    pub(crate) fn has_before(&self, end: Position) -> bool {
+        self.lock().entries.front().is_some_and(|(position, _)| *position < end)
     }
 
     /// Takes the oldest entry. Publishers that were paused go on once the inbox is at its mark again.

@@ -47,6 +47,7 @@ mod stats;
 mod store;
 mod subscription;
 mod time;
+mod transfer;
 mod wake;
 
 pub use backplane::{Backplane, Edge, LocalBackplane};
@@ -61,3 +62,4 @@ pub use reply::HEADROOM;
 pub use shard::{Audit, Inconsistent};
 pub use stats::Stats;
 pub use time::Time;
+pub use transfer::{AdoptError, ExportError};

@@ -49,6 +49,8 @@ pub(crate) enum Phase {
 pub(crate) enum Ending {
     /// The client disconnected.
     Disconnected,
+    /// The session was exported: the client's next connect goes to where it is then.
+    Moved,
     /// The session expired, overflowed or was lost.
     SessionGone,
     /// Its write took too long.
@@ -60,7 +62,7 @@ pub(crate) enum Ending {
 impl Ending {
     pub(crate) const fn close_reason(self) -> Option<CloseReason> {
         match self {
-            Self::Disconnected => None,
+            Self::Disconnected | Self::Moved => None,
             Self::SessionGone => Some(CloseReason::SessionEnded),
             Self::Cut => Some(CloseReason::Cut),
             Self::ShuttingDown(_) => Some(CloseReason::ShuttingDown),

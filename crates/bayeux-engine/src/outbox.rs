@@ -49,6 +49,10 @@ impl Outbox {
         self.bytes
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(Position, Arc<Delivery>)> {
+        self.entries.iter()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

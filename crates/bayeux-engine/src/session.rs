@@ -55,15 +55,15 @@ pub(crate) enum Receiving {
 /// Whose connections may use the session (BX-SEC-3).
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
-    browser: Option<BrowserId>,
+    pub(crate) browser: Option<BrowserId>,
     /// The browser of the socket that adopted it: the 101's cookie has replaced the handshake's in the client.
-    adopter: Option<BrowserId>,
+    pub(crate) adopter: Option<BrowserId>,
     /// The socket it handshook on, or the one that adopted it.
-    home: Option<ConnectionId>,
-    peer: IpAddr,
-    born: Time,
+    pub(crate) home: Option<ConnectionId>,
+    pub(crate) peer: IpAddr,
+    pub(crate) born: Time,
     /// Handshaken over HTTP and not adopted yet.
-    adoptable: bool,
+    pub(crate) adoptable: bool,
 }
 
 /// What a connection is to a session.

@@ -168,12 +168,27 @@ impl Shard {
         let id = self.fresh_id(env);
         let binding = Binding::new(origin, env.now);
         let session = Session::new(id, binding, Deadline::Expiry(env.now));
-        let key = self.sessions.insert(session);
-        self.ids.insert(id, key);
+        let key = self.enter(id, session, Deadline::Expiry(env.now));
         self.settle(env, key);
         count(&env.counters.sessions_opened);
         tracing::debug!(target: "bayeux::session", session = self.tag(&id), peer = %origin.peer, carrier = origin.carrier.name(), "opened");
         key
+    }
+
+    /// Enters a session that nobody receives for.
+    pub(crate) fn enter(&mut self, id: ClientId, session: Session, deadline: Deadline) -> SessionKey {
+        let key = self.sessions.insert(session);
+        self.ids.insert(id, key);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.deadline = deadline;
+            self.deadlines.set(&mut session.armed, key, deadline.at());
+        }
+        key
+    }
+
+    /// Where a session is.
+    pub(crate) fn key(&self, id: &ClientId) -> Option<SessionKey> {
+        self.ids.get(id).copied()
     }
 
     /// Ends a session now: its subscriptions go with it, its connections are told. A write under way may finish.

@@ -29,6 +29,10 @@ stats! {
     sessions_expired,
     /// Sessions that ended since their outbox was full.
     sessions_overflowed,
+    /// Sessions taken out, to be put into another engine.
+    sessions_exported,
+    /// Sessions put in, from another engine.
+    sessions_adopted,
     /// Sessions lost with a shard that panicked.
     sessions_lost,
     /// Handshakes refused: at `max_sessions`, on shutdown, or since nothing could be agreed on.
@@ -61,10 +65,15 @@ impl Counters {
     /// Sessions opened and not ended. Read without a lock, so it may be off by those that come and go right now.
     pub(crate) fn live_sessions(&self) -> usize {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
-        let ended =
-            [&self.sessions_disconnected, &self.sessions_expired, &self.sessions_overflowed, &self.sessions_lost];
+        let ended = [
+            &self.sessions_disconnected,
+            &self.sessions_expired,
+            &self.sessions_overflowed,
+            &self.sessions_exported,
+            &self.sessions_lost,
+        ];
         let ended: u64 = ended.into_iter().map(read).sum();
-        read(&self.sessions_opened).saturating_sub(ended) as usize
+        (read(&self.sessions_opened) + read(&self.sessions_adopted)).saturating_sub(ended) as usize
     }
 }
 

@@ -1,5 +1,7 @@
 //! What clients do of their own accord, and what happens to them: the seed chooses.
 
+use bayeux_engine::ClientId;
+
 use crate::{
     client::Timer,
     connection::ConnectionKey,
@@ -43,6 +45,30 @@ impl World {
         }
     }
 
+    /// A session, whoever's it is, is turned into bytes and back.
+    pub(crate) fn transfer(&mut self) {
+        if self.healed || self.settings.transfer_pause == 0 {
+            return;
+        }
+        let pause = self.random.between(1, self.settings.transfer_pause);
+        self.after(pause, Event::Transfer);
+        let client = self.random.below(self.clients.len());
+        let it = &self.clients[client];
+        let Some(id) = it.session.as_deref().and_then(ClientId::parse) else {
+            return;
+        };
+        let engine = self.nodes[it.node].server.engine().clone();
+        match engine.export(self.now, &id) {
+            Err(error) => self.note(format_args!("client {client}'s session is not exported: {error}")),
+            Ok(exported) => {
+                self.note(format_args!("client {client}'s session is exported: {} bytes", exported.len()));
+                self.model.transfer(self.now, id.as_str());
+                let adopted = engine.adopt(self.now, &exported);
+                self.expect(if adopted == Ok(id) { Ok(()) } else { Err(format!("not adopted: {adopted:?}")) });
+            }
+        }
+    }
+
     fn publishes(&mut self, client: usize) {
         let mut batch = Vec::new();
         for _ in 0..self.random.pick(&[1, 1, 1, 2, 5]) {
@@ -76,6 +102,9 @@ impl World {
     /// One of its connections is cut.
     fn suffers(&mut self, client: usize) {
         let open = self.open_connections(client);
+        let writing: Vec<_> =
+            open.iter().copied().filter(|key| self.connections[*key].server.writing.is_some()).collect();
+        let open = if writing.is_empty() || self.random.percent(50) { open } else { writing };
         if !open.is_empty() {
             let (key, noticed) = (self.random.pick(&open), self.random.percent(60));
             self.cut(key, noticed);

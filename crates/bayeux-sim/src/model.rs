@@ -185,6 +185,14 @@ impl Model {
         }
     }
 
+    /// A session was exported and adopted: nobody receives for it.
+    pub(crate) fn transfer(&mut self, now: Time, session: &str) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.receiver = None;
+            session.alive_until = session.alive_until.min(now + self.config.max_interval);
+        }
+    }
+
     /// A connection is gone: what it was asked is not answered any more.
     pub(crate) fn forget(&mut self, connection: ConnectionKey) {
         self.asked.retain(|_, asked| asked.connection != connection);

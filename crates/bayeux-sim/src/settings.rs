@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     /// Milliseconds between two acts of a client, at most.
     pub(crate) pause: u64,
     pub(crate) small_inboxes: bool,
+    /// Milliseconds between two transfers of sessions, at most; none if it is zero.
+    pub(crate) transfer_pause: u64,
     /// Subscribers that one pump delivers to, at most.
     pub(crate) budget: u64,
 }
@@ -50,6 +52,7 @@ impl Settings {
             busy: Duration::from_millis(random.between(3000, 12_000)),
             pause: random.pick(&[100, 400, 1000]),
             small_inboxes,
+            transfer_pause: random.pick(&[0, 100, 2000]),
             budget: random.pick(&[1, 3, 1000]),
         }
     }

@@ -45,6 +45,8 @@ pub(crate) enum Event {
     ClientLearns(ConnectionKey),
     Pump(usize, usize),
     Alarm(usize, usize, u64),
+    /// A session is exported and adopted again.
+    Transfer,
     /// Something is late, or not.
     Look,
 }
@@ -130,6 +132,7 @@ impl World {
             world.add_client(client);
         }
         world.after(0, Event::Look);
+        world.after(500, Event::Transfer);
         world
     }
 
@@ -213,6 +216,7 @@ impl World {
                     self.pump(node, shard);
                 }
             }
+            Event::Transfer => self.transfer(),
             Event::Look => self.look(),
         }
     }

@@ -69,7 +69,7 @@ impl Shard {
 
     /// The interest is registered before the reply leaves the engine, and the subscription remembers the inbox's next
     /// number: what was published earlier passes it by.
-    fn add_subscription(&mut self, env: &mut Env<'_>, key: SessionKey, pattern: &ChannelPattern) {
+    pub(crate) fn add_subscription(&mut self, env: &mut Env<'_>, key: SessionKey, pattern: &ChannelPattern) {
         let known = self.session(key).is_none_or(|session| session.subscription(pattern.as_str()).is_some());
         if known {
             return;

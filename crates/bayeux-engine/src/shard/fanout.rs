@@ -40,6 +40,13 @@ impl Shard {
         }
     }
 
+    /// Delivers all entries older than `end`.
+    pub(crate) fn fan_out_before(&mut self, env: &mut Env<'_>, end: Position) {
+        while self.cursor.is_some() || env.router.inbox(env.shard).has_before(end) {
+            self.fan_out(env, 1);
+        }
+    }
+
     fn deliver(&mut self, env: &mut Env<'_>, mut cursor: Cursor, budget: &mut usize) {
         let mut overflowed: Vec<SessionKey> = Vec::new();
         let mut delivered = 0;

@@ -127,6 +127,7 @@ impl Shard {
             (Phase::Superseded, None) => Due::Released,
             (Phase::Ended(Ending::ShuttingDown(_)), Some(_)) => Due::Events { reply: true },
             (Phase::Ended(Ending::Disconnected), Some(_)) => Due::Last(ConnectReply::Disconnected),
+            (Phase::Ended(Ending::Moved), Some(_)) => Due::Last(ConnectReply::Retry),
             (Phase::Ended(Ending::SessionGone), Some(_)) => Due::Last(ConnectReply::SessionGone),
             (Phase::Ended(ending), _) => ending.close_reason().map_or(Due::Released, Due::Close),
         }
@@ -318,6 +319,10 @@ impl Shard {
         link.connect = Some(held);
         let session = link.session;
         self.settle(env, session);
+    }
+
+    pub(crate) fn link_ref(&self, key: LinkKey) -> Option<&Link> {
+        self.links.get(key)
     }
 
     pub(crate) fn link_mut(&mut self, key: LinkKey) -> Option<&mut Link> {

@@ -8,4 +8,5 @@ mod handshake;
 mod limits;
 mod model;
 mod subscribe;
+mod transfer;
 mod world;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 pub(crate) struct World {
     pub(crate) engine: Arc<Engine>,
     pub(crate) now: Time,
-    next: u64,
+    pub(crate) next: u64,
 }
 
 /// A connection, and what it knows of its session.

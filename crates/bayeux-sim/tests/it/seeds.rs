@@ -54,6 +54,7 @@ fn a_thousand_seeds_break_nothing_and_each_runs_the_same_twice() {
         ("refused publishes", sum(|it| it.seen.publishes_refused)),
         ("foreign", sum(|it| it.seen.sessions_foreign)),
         ("superseded", sum(|it| it.seen.connects_superseded)),
+        ("transfers", sum(|it| it.seen.sessions_adopted)),
         ("cut writes", sum(|it| it.seen.writes_cut)),
     ];
     println!("{seen:?}");
