@@ -56,13 +56,13 @@ impl std::fmt::Display for Failure {
 
 /// `bayeux serve`.
 pub(crate) async fn serve(args: &Serve) -> Result<(), Failure> {
-    logs::start("info", args.log_format);
+    let _log = logs::start("info", args.log_format);
     run(&args.common, false).await
 }
 
 /// `bayeux dev`.
 pub(crate) async fn dev(args: &Dev) -> Result<(), Failure> {
-    logs::start("info,bayeux::session=debug,actix_server=warn", LogFormat::Text);
+    let _log = logs::start("info,bayeux::session=debug,actix_server=warn", LogFormat::Text);
     run(&args.common, true).await
 }
 

@@ -21,7 +21,7 @@ use crate::{
     router::{InboxFull, Router},
     shard::{Env, Sender, Shard, Turn},
     stats::{Counters, count, count_many},
-    wake::WakeList,
+    wake::{Note, WakeList},
 };
 
 /// Subscribers that one lock hold delivers to. A thousand take some 100 µs; a call that waits for the lock waits no longer.
@@ -375,7 +375,7 @@ impl Engine {
         let cell = &self.shards[index];
         cell.lock().unwrap_or_else(|poisoned| {
             let mut shard = poisoned.into_inner();
-            tracing::error!(target: "bayeux::engine", shard = index, sessions = shard.len(), "a shard panicked and is replaced");
+            wakes.note(Note::Replaced { shard: index, sessions: shard.len() });
             count(&self.counters.shards_replaced);
             count_many(&self.counters.sessions_lost, shard.len());
             *shard = shard.replacement(wakes);

@@ -22,11 +22,14 @@ use crate::{
     reply::{self, FOREIGN_INTERVAL, Replies},
     router::Router,
     session::{Binding, Claim, Receiving, Session, SessionKey},
-    stats::{Counters, count},
+    stats::{Counters, count, read},
     store::Store,
     subscription::{Change, SubscriptionIndex},
-    wake::WakeList,
+    wake::{Note, WakeList},
 };
+
+/// Between two lines of the log that a peer can cause.
+const NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct Shard {
     sessions: Store<Session>,
@@ -41,6 +44,8 @@ pub(crate) struct Shard {
     rng: ChaCha12Rng,
     /// The server shuts down: clients come back after a random time up to this.
     leaving: Option<Duration>,
+    /// When the log was last told of a session used without its cookie.
+    foreign_noted: Option<Time>,
     /// When the pumper looks again by itself.
     pub(crate) alarm: Option<Time>,
     hash: Keyed,
@@ -97,6 +102,7 @@ impl Shard {
             untidy: Vec::new(),
             rng: ChaCha12Rng::from_seed(seed),
             leaving: None,
+            foreign_noted: None,
             alarm: None,
             hash,
         }
@@ -150,11 +156,11 @@ impl Shard {
         if claim == Claim::Foreign {
             count(&env.counters.sessions_unknown);
             count(&env.counters.sessions_foreign);
-            tracing::info!(
-                target: "bayeux::session",
-                "a session was used without its BAYEUX_BROWSER cookie and refused; \
-                 if its client keeps no cookies, set trust_client_session"
-            );
+            // Once a second: whoever tries ids must not fill the log too.
+            if self.foreign_noted.is_none_or(|noted| env.now.since(noted) >= NOTE_INTERVAL) {
+                self.foreign_noted = Some(env.now);
+                env.wakes.note(Note::Foreign { refused: read(&env.counters.sessions_foreign) });
+            }
             return Sender::Unknown(Box::new(reply::session_unknown(request, env.config, FOREIGN_INTERVAL)));
         }
         if let Deadline::Expiry(at) = session.deadline {
@@ -171,7 +177,8 @@ impl Shard {
         let key = self.enter(id, session, Deadline::Expiry(env.now));
         self.settle(env, key);
         count(&env.counters.sessions_opened);
-        tracing::debug!(target: "bayeux::session", session = self.tag(&id), peer = %origin.peer, carrier = origin.carrier.name(), "opened");
+        let (peer, carrier) = (origin.peer, origin.carrier.name());
+        env.wakes.note(Note::Opened { session: self.tag(&id), peer, carrier });
         key
     }
 
@@ -214,7 +221,7 @@ impl Shard {
                 }
             }
         }
-        tracing::debug!(target: "bayeux::session", session = self.tag(&session.id), why, "closed");
+        env.wakes.note(Note::Closed { session: self.tag(&session.id), why });
     }
 
     /// Takes a subscriber out of the index, and the shard out of the interest if it was the last.
@@ -249,9 +256,9 @@ impl Shard {
     }
 
     /// What a log may say of a session: a keyed hash, useless to whoever reads it.
-    pub(crate) fn tag(&self, id: &ClientId) -> String {
+    fn tag(&self, id: &ClientId) -> u32 {
         use std::hash::BuildHasher;
-        format!("{:08x}", self.hash.hash_one(id) as u32)
+        self.hash.hash_one(id) as u32
     }
 
     pub(crate) fn ticket(env: &Env<'_>, link: LinkKey) -> Ticket {

@@ -64,7 +64,6 @@ stats! {
 impl Counters {
     /// Sessions opened and not ended. Read without a lock, so it may be off by those that come and go right now.
     pub(crate) fn live_sessions(&self) -> usize {
-        let read = |counter: &AtomicU64| counter.load(Relaxed);
         let ended = [
             &self.sessions_disconnected,
             &self.sessions_expired,
@@ -75,6 +74,11 @@ impl Counters {
         let ended: u64 = ended.into_iter().map(read).sum();
         (read(&self.sessions_opened) + read(&self.sessions_adopted)).saturating_sub(ended) as usize
     }
+}
+
+/// How often so far.
+pub(crate) fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Relaxed)
 }
 
 /// Adds one.

@@ -31,6 +31,8 @@ struct Shared {
     clock: Clock,
     next_connection: AtomicU64,
     counters: ServerCounters,
+    /// The second in which a line that peers can cause was last written to the log.
+    noted: AtomicU64,
 }
 
 impl Bayeux {
@@ -47,7 +49,8 @@ impl Bayeux {
         let engine = Arc::new(Engine::new(options.engine.clone(), options.shards, seed));
         let cookies = BrowserCookies::new(name, key);
         let (clock, next_connection, counters) = (Clock::start(), AtomicU64::new(1), ServerCounters::default());
-        Ok(Self { shared: Arc::new(Shared { engine, options, cookies, clock, next_connection, counters }) })
+        let noted = AtomicU64::new(u64::MAX);
+        Ok(Self { shared: Arc::new(Shared { engine, options, cookies, clock, next_connection, counters, noted }) })
     }
 
     /// The engine, for its counters and for what a server publishes itself.
@@ -98,6 +101,12 @@ impl Bayeux {
 
     pub(crate) fn counters(&self) -> &ServerCounters {
         &self.shared.counters
+    }
+
+    /// Whether a line that peers can cause may be written: once a second, so that they don't fill the log.
+    pub(crate) fn may_note(&self) -> bool {
+        let second = self.now().as_millis() / 1000;
+        self.shared.noted.swap(second, Relaxed) != second
     }
 
     /// What the engine is to know of a new connection.

@@ -88,11 +88,14 @@ impl Bayeux {
 
     pub(crate) fn refuse_site(&self, head: &Head<'_>) -> Response {
         count(&self.counters().cross_site_refused);
-        tracing::info!(
-            target: "bayeux::http",
-            origin = %shown(head.site.origin.unwrap_or_default()),
-            "refused a foreign origin; if it is yours, add it to allow_origin"
-        );
+        if self.may_note() {
+            tracing::info!(
+                target: "bayeux::http",
+                origin = %shown(head.site.origin.unwrap_or_default()),
+                refused = self.stats().cross_site_refused,
+                "refused a foreign origin; if it is yours, add it to allow_origin"
+            );
+        }
         Response::text(403, "This origin may not use this server. Its operator can allow it (allow_origin).")
     }
 
