@@ -12,11 +12,6 @@ use clap::Parser;
 
 use args::{Cli, Command};
 
-/// Gives memory back to the system after a crowd has left, and wastes less of it on many small sessions than the system's.
-#[cfg(not(target_env = "msvc"))]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 #[actix_web::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
