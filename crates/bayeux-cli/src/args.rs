@@ -1,10 +1,10 @@
 //! The command line: every option with its default.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::units::parse_duration;
+use crate::units::{Listen, parse_duration, parse_listen};
 
 /// A Bayeux 1.0 (Comet) server: pushes messages to browsers and programs over long-polling and WebSocket, for every client
 /// of CometD and Faye.
@@ -60,9 +60,9 @@ pub(crate) enum FrontKind {
 /// Durations are written as 500ms, 20s, 2m; a plain number is milliseconds.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Address and port to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
+    /// Address or name, and port, to listen on, as in 0.0.0.0:8080, [::1]:8080 or localhost:8080; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = parse_listen)]
+    pub(crate) listen: Listen,
     /// Path of the endpoint; what clients append to it is served too.
     #[arg(long, default_value = "/bayeux")]
     pub(crate) path: String,

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Why the server did not run. One clear sentence each.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    Listen(SocketAddr, io::Error),
+    Listen(String, io::Error),
     Option(String),
     Start(StartError),
     Tls(TlsError),
@@ -42,7 +42,7 @@ impl std::fmt::Display for Failure {
                     write!(f, "no permission to listen on {address}; choose a port above 1023 with --listen")
                 }
                 io::ErrorKind::AddrNotAvailable => {
-                    write!(f, "{} is no address of this machine; choose another with --listen", address.ip())
+                    write!(f, "{address} is no address of this machine; choose another with --listen")
                 }
                 _ => write!(f, "can't listen on {address}: {error}"),
             },
@@ -78,7 +78,7 @@ async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
         FrontKind::Own => own(common, &bayeux, &path, dev, tls),
         FrontKind::Actix => mounted(common, &bayeux, &path, dev, tls),
     }
-    .map_err(|error| Failure::Listen(common.listen, error))?;
+    .map_err(|error| Failure::Listen(common.listen.text.clone(), error))?;
     announce(address, &path, dev, secure);
     actix_rt::spawn(stop_on_signal(bayeux, server.handle()));
     server.await.map_err(Failure::Run)
@@ -96,11 +96,12 @@ fn own(
     path.clone_into(&mut limits.path);
     limits.max_connections = common.max_connections;
     limits.endpoint_only = !dev;
+    let addresses = &common.listen.addresses[..];
     let routes = routes(path, dev);
     let front = front(bayeux.clone(), limits, move || App::new().configure(&routes));
     let front = match tls {
-        Some(config) => front.bind_tls(common.listen, config)?,
-        None => front.bind(common.listen)?,
+        Some(config) => front.bind_tls(addresses, config)?,
+        None => front.bind(addresses)?,
     };
     Ok((front.addrs()[0], front.run()))
 }
@@ -123,9 +124,10 @@ fn mounted(
     if common.max_connections > 0 {
         server = server.max_connections(common.max_connections.div_ceil(bayeux.engine().shards()));
     }
+    let addresses = &common.listen.addresses[..];
     let server = match tls {
-        Some(config) => server.bind_rustls_0_23(common.listen, ServerConfig::clone(&config))?,
-        None => server.bind(common.listen)?,
+        Some(config) => server.bind_rustls_0_23(addresses, ServerConfig::clone(&config))?,
+        None => server.bind(addresses)?,
     };
     Ok((server.addrs()[0], server.run()))
 }

@@ -1,8 +1,29 @@
-//! Durations as people write them.
+//! Durations and addresses as people write them.
 
-use std::time::Duration;
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    time::Duration,
+};
 
-/// Reads `500ms`, `20s`, `2m`, or a plain number of milliseconds; up to a day.
+/// Where to listen: what was written, and the addresses it stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Listen {
+    pub(crate) text: String,
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+/// Reads an address or a name, and a port.
+pub(crate) fn parse_listen(text: &str) -> Result<Listen, String> {
+    let found: Vec<_> = text.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+    if found.is_empty() {
+        return Err(
+            "write an address or a name of this machine, and a port, as in 127.0.0.1:8080 or localhost:8080".to_owned()
+        );
+    }
+    Ok(Listen { text: text.to_owned(), addresses: found })
+}
+
+/// Reads `500ms`, `20s`, `2m`, `1h`, or a plain number of milliseconds; up to a day.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -10,12 +31,13 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         "ms" | "" => Some(1),
         "s" => Some(1000),
         "m" => Some(60_000),
+        "h" => Some(3_600_000),
         _ => None,
     };
     const DAY: u64 = 86_400_000;
     let millis =
         factor.and_then(|factor| number.parse::<u64>().ok()?.checked_mul(factor)).filter(|millis| *millis <= DAY);
-    millis.map(Duration::from_millis).ok_or_else(|| "write a time as 500ms, 20s or 2m, up to a day".to_owned())
+    millis.map(Duration::from_millis).ok_or_else(|| "write a time as 500ms, 20s, 2m or 1h, up to a day".to_owned())
 }
 
 #[cfg(test)]
@@ -23,13 +45,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn addresses_may_be_names() {
+        assert_eq!(parse_listen("127.0.0.1:80").map(|it| it.addresses), Ok(vec![([127, 0, 0, 1], 80).into()]));
+        assert!(
+            parse_listen("localhost:80").is_ok_and(|it| it.addresses.iter().all(|address| address.ip().is_loopback()))
+        );
+        for text in ["", "80", "127.0.0.1", ":80x", "127.0.0.1:99999", "no such name:80"] {
+            assert!(parse_listen(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn durations_read_as_written() {
-        for (text, millis) in
-            [("0", 0), ("250", 250), ("500ms", 500), ("20s", 20_000), ("2m", 120_000), ("1440m", 86_400_000)]
-        {
+        for (text, millis) in [
+            ("0", 0),
+            ("250", 250),
+            ("500ms", 500),
+            ("20s", 20_000),
+            ("2m", 120_000),
+            ("1440m", 86_400_000),
+            ("24h", 86_400_000),
+        ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "s", "1.5s", "-1", "1h", "20 s", "1441m", "99999999999999999999"] {
+        for text in ["", "s", "1.5s", "-1", "25h", "1d", "20 s", "1441m", "99999999999999999999"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

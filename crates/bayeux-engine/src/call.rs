@@ -96,7 +96,7 @@ pub struct Answer {
     pub lent: Vec<Ticket>,
     /// Socket: a session that now receives on this connection. Replaces the earlier ticket, which is to be cancelled.
     pub attached: Option<Ticket>,
-    /// Socket: the connection took over a session by the adoption rule; it may not do so again.
+    /// Socket: the connection took over a session by the adoption rule, or has made one; it may not take over another.
     pub adopted: bool,
     /// A handshake succeeded: over HTTP the reply has to set the browser cookie.
     pub handshaken: bool,

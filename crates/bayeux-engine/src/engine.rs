@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
-use bayeux_protocol::{ChannelKind, ChannelName, Message, MetaChannel, error_code};
+use bayeux_protocol::{ChannelKind, ChannelName, Message, MetaChannel, Reconnect, error_code};
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::{
     Answer, Backplane, Call, Carrier, ClientId, Config, Delivery, LocalBackplane, Stats, Take, Ticket, Time,
+    adopters::Adopters,
     hash::Keyed,
     interest::{MAX_SHARDS, ShardSet},
     meta::publish::{Published, publish},
@@ -38,6 +39,7 @@ pub struct Engine {
     shards: Box<[Mutex<Shard>]>,
     router: Router,
     counters: Counters,
+    adopters: Adopters,
     pub(crate) owners: Owners,
     backplane: Arc<dyn Backplane>,
     telling: Mutex<()>,
@@ -79,6 +81,7 @@ impl Engine {
             shards: cells,
             router: Router::new(shards, hash, config.max_inbox_bytes, config.inbox_pause_bytes),
             counters: Counters::default(),
+            adopters: Adopters::default(),
             owners: Owners::new(shards),
             backplane,
             telling: Mutex::new(()),
@@ -135,6 +138,12 @@ impl Engine {
     /// A stale ticket does nothing.
     pub fn cancel(&self, now: Time, ticket: Ticket) {
         self.with_shard(usize::from(ticket.shard), now, |shard, env| drop(shard.release(env, ticket.key())));
+    }
+
+    /// The connection turns to another session, or to a newer link of the same: the connect it holds for this one is answered,
+    /// by the frame returned, to be written before anything else.
+    pub fn retire(&self, now: Time, ticket: Ticket) -> Option<Vec<u8>> {
+        self.with_shard(usize::from(ticket.shard), now, |shard, env| shard.retire(env, ticket.key()))
     }
 
     /// A message from another node.
@@ -245,7 +254,12 @@ impl Engine {
     fn check(&self, request: &Message) -> Result<ChannelName, Box<Message>> {
         let refuse = |code, args: &[&str]| {
             count(&self.counters.messages_refused);
-            Err(Box::new(reply::refusal(request, code, args)))
+            let mut reply = reply::refusal(request, code, args);
+            // Every connect reply carries advice, whole.
+            if request.channel.as_deref() == MetaChannel::Connect.as_str() {
+                reply.advice = Some(reply::advice(&self.config, Reconnect::Retry, reply::REFUSED_INTERVAL));
+            }
+            Err(Box::new(reply))
         };
         if let Some(fault) = &request.fault {
             let code = match fault.field {
@@ -348,6 +362,7 @@ impl Engine {
                 config: &self.config,
                 router: &self.router,
                 counters: &self.counters,
+                adopters: &self.adopters,
                 shard: index,
                 shards: self.shards.len(),
                 wakes: &mut wakes,

@@ -25,6 +25,7 @@
 //! `call` (what goes in and out), `session` and `link` (the two state diagrams), `meta` (one file for each request),
 //! `shard::receive` (how events reach a connection), `shard::fanout` (the hot path), then `engine`, the only file that locks.
 
+mod adopters;
 mod backplane;
 mod call;
 mod client_id;

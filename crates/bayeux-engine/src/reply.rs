@@ -15,6 +15,9 @@ const CONNECT: &str = "/meta/connect";
 /// The interval that a superseded connect is answered with: a client with two loops slows one of them down.
 const SUPERSEDED_INTERVAL: Duration = Duration::from_secs(2);
 
+/// A refused connect is not to be repeated at once.
+pub(crate) const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The interval for a session used without its cookie: the client's next handshake meets the same fate, so not at once.
 pub(crate) const FOREIGN_INTERVAL: Duration = Duration::from_secs(1);
 

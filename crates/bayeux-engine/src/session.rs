@@ -3,8 +3,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use crate::{
-    BrowserId, Carrier, ClientId, Config, ConnectionId, Origin, Time, deadline::Deadline, inbox::Position,
-    link::LinkKey, outbox::Outbox, store::Key, subscription::Subscription,
+    BrowserId, Carrier, ClientId, Config, ConnectionId, Origin, Time, adopters::Adopters, deadline::Deadline,
+    inbox::Position, link::LinkKey, outbox::Outbox, store::Key, subscription::Subscription,
 };
 
 /// A session's place in its shard.
@@ -88,7 +88,7 @@ impl Binding {
 
     /// Judges a connection: the socket of the handshake, the browser of the handshake, or, once, a socket that was opened
     /// without a cookie while the handshake was under way, or a request with the cookie which that socket's 101 set.
-    pub(crate) fn claim(&mut self, origin: &Origin, config: &Config) -> Claim {
+    pub(crate) fn claim(&mut self, now: Time, origin: &Origin, config: &Config, adopters: &Adopters) -> Claim {
         let same_socket = self.home == Some(origin.connection);
         let same_browser = origin.browser.is_some() && [self.browser, self.adopter].contains(&origin.browser);
         if config.trust_client_session || same_socket || same_browser {
@@ -102,7 +102,10 @@ impl Binding {
             return Claim::Foreign;
         };
         let in_time = !config.adopt_window.is_zero() && upgraded.distance(self.born) <= config.adopt_window;
-        if !(self.adoptable && in_time && self.peer == origin.peer) {
+        // A client moves to its socket with its next message, which may be the connect after the one that is held.
+        let span = config.adopt_window + config.timeout;
+        let possible = self.adoptable && in_time && self.peer == origin.peer && now.since(upgraded) <= span;
+        if !possible || !origin.browser.is_some_and(|browser| adopters.enter(now, browser, span)) {
             return Claim::Foreign;
         }
         self.adoptable = false;

@@ -15,6 +15,7 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::{
     Answer, Carrier, ClientId, Config, Origin, Ticket, Time,
+    adopters::Adopters,
     client_id::SLOTS,
     deadline::{Deadline, Deadlines},
     hash::{Keyed, Map},
@@ -57,6 +58,7 @@ pub(crate) struct Env<'a> {
     pub(crate) config: &'a Config,
     pub(crate) router: &'a Router,
     pub(crate) counters: &'a Counters,
+    pub(crate) adopters: &'a Adopters,
     /// This shard's number, and how many there are.
     pub(crate) shard: usize,
     pub(crate) shards: usize,
@@ -73,7 +75,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// The socket took over a session by the adoption rule: not again, neither now nor later.
+    /// The socket took over a session by the adoption rule, or has one of its own: no adoption, neither now nor later.
     pub(crate) fn adopt(&mut self, adopted: bool) {
         if let (true, Carrier::Socket { may_adopt, .. }) = (adopted, &mut self.origin.carrier) {
             *may_adopt = None;
@@ -152,7 +154,7 @@ impl Shard {
             count(&env.counters.sessions_unknown);
             return Sender::Unknown(Box::new(reply::session_unknown(request, env.config, Duration::ZERO)));
         };
-        let claim = session.binding.claim(origin, env.config);
+        let claim = session.binding.claim(env.now, origin, env.config, env.adopters);
         if claim == Claim::Foreign {
             count(&env.counters.sessions_unknown);
             count(&env.counters.sessions_foreign);
@@ -242,7 +244,7 @@ impl Shard {
         for key in self.links.keys() {
             let ending = Ending::ShuttingDown(self.jitter(env.config.shutdown_spread));
             if let Some(link) = self.links.get_mut(key)
-                && !matches!(link.phase, Phase::Ended(_))
+                && link.phase == Phase::Receiving
             {
                 link.phase = Phase::Ended(ending);
                 env.wakes.push(link.waker.take());

@@ -38,6 +38,8 @@ pub(crate) struct Model {
     next_subscription: u64,
     /// Sockets that have used up their one adoption.
     adopters: BTreeSet<ConnectionKey>,
+    /// Browsers that have.
+    used: BTreeSet<[u8; 16]>,
     /// Whether inboxes are so small that a publish may be refused.
     small_inboxes: bool,
 }
@@ -109,7 +111,7 @@ struct Asked {
 impl Model {
     pub(crate) fn new(config: Config, small_inboxes: bool) -> Self {
         let (sessions, asked, adopters) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { config, sessions, asked, next_subscription: 0, adopters, small_inboxes }
+        Self { config, sessions, asked, next_subscription: 0, adopters, used: BTreeSet::new(), small_inboxes }
     }
 
     /// A batch is about to be handled.
@@ -130,9 +132,9 @@ impl Model {
             let known = session.and_then(|id| self.sessions.get_mut(id));
             let claim = match (&request.kind, known) {
                 (Kind::Handshake, _) | (_, None) => Claim::Owner,
-                (_, Some(known)) => known.binding.claim(&mut origin, &self.config),
+                (_, Some(known)) => known.binding.claim(now, &mut origin, &self.config, &mut self.used),
             };
-            if let (true, Some(known)) = (claim != Claim::Foreign, session.and_then(|id| self.sessions.get_mut(id))) {
+            if let (true, Some(known)) = (claim == Claim::Owner, session.and_then(|id| self.sessions.get_mut(id))) {
                 known.seen = now;
             }
             let asked =

@@ -7,14 +7,11 @@ use bayeux_protocol::{Message, Reconnect, error_code};
 use crate::{
     Carrier, Config, Ticket,
     link::{HeldConnect, LinkKey, LinkKind, Phase},
-    reply::{ConnectReply, advice, refusal},
+    reply::{ConnectReply, REFUSED_INTERVAL, advice, refusal},
     session::{Receiving, SessionKey},
     shard::{Env, Shard, Turn},
     stats::count,
 };
-
-/// A refused connect is not to be repeated at once.
-const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Answers a connect or holds it.

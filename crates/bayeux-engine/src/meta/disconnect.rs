@@ -18,8 +18,12 @@ impl Shard {
             return;
         };
         let id = session.id;
-        if let Receiving::Here(link) = session.receiving
-            && let Some(link) = self.link_mut(link)
+        let newest = match session.receiving {
+            Receiving::Here(link) => Some(link),
+            Receiving::Draining { next, .. } => next,
+            Receiving::Away => None,
+        };
+        if let Some(link) = newest.and_then(|link| self.link_mut(link))
             && link.connection == turn.origin.connection
             && let Some(held) = link.connect.take()
         {

@@ -26,6 +26,7 @@ impl Shard {
         {
             self.take_over(env, key, link);
             turn.answer.attached = Some(Self::ticket(env, link));
+            turn.adopt(true);
         }
         turn.answer.handshaken = true;
         let mut reply = offer(env.config, reply(request, true));

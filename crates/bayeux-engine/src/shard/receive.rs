@@ -74,6 +74,17 @@ impl Shard {
         env.wakes.push(link.waker.take());
     }
 
+    /// Ends a link whose connection turns elsewhere; returns the answer to the connect it holds.
+    pub(crate) fn retire(&mut self, env: &mut Env<'_>, key: LinkKey) -> Option<Vec<u8>> {
+        self.supersede(env, key);
+        let frame = match self.take(env, key, None) {
+            Take::Frame { frame, lent: false, .. } => Some(frame),
+            Take::Frame { .. } | Take::Pending | Take::Released | Take::Close(_) => None,
+        };
+        self.release(env, key);
+        frame
+    }
+
     /// What the link's connection is to write now; else `waker` is kept and fired when there is something.
     pub(crate) fn take(&mut self, env: &mut Env<'_>, key: LinkKey, waker: Option<&Waker>) -> Take {
         match self.due(env.now, key) {
@@ -125,11 +136,27 @@ impl Shard {
             }
             (Phase::Superseded, Some(_)) => Due::Last(ConnectReply::Superseded),
             (Phase::Superseded, None) => Due::Released,
-            (Phase::Ended(Ending::ShuttingDown(_)), Some(_)) => Due::Events { reply: true },
+            (Phase::Ended(Ending::ShuttingDown(_)), connect) => self.due_at_shutdown(key, link, connect.is_some()),
             (Phase::Ended(Ending::Disconnected), Some(_)) => Due::Last(ConnectReply::Disconnected),
             (Phase::Ended(Ending::Moved), Some(_)) => Due::Last(ConnectReply::Retry),
             (Phase::Ended(Ending::SessionGone), Some(_)) => Due::Last(ConnectReply::SessionGone),
             (Phase::Ended(ending), _) => ending.close_reason().map_or(Due::Released, Due::Close),
+        }
+    }
+
+    /// What waits is handed over first, by the link that receives it; one that waits for an older one's write goes on waiting.
+    fn due_at_shutdown(&self, key: LinkKey, link: &Link, connect: bool) -> Due {
+        let session = self.sessions.get(link.session);
+        let receiving = session.map_or(Receiving::Away, |session| session.receiving);
+        let waits = matches!(receiving, Receiving::Draining { next, .. } if next == Some(key));
+        if link.lent.is_some() || waits {
+            return Due::Nothing;
+        }
+        let events = receiving == Receiving::Here(key) && session.is_some_and(|session| !session.outbox.is_empty());
+        match (connect, events) {
+            (true, _) => Due::Events { reply: true },
+            (false, true) => Due::Events { reply: false },
+            (false, false) => Due::Close(CloseReason::ShuttingDown),
         }
     }
 
@@ -146,7 +173,7 @@ impl Shard {
         let Some(link) = self.links.get_mut(key) else {
             return false;
         };
-        let session = self.sessions.get(link.session);
+        let session = self.sessions.get(link.session).filter(|session| session.receiving == Receiving::Here(key));
         let batch = session.and_then(|session| session.outbox.peek(env.config.max_batch_bytes));
         if let (Some(session), Some(batch)) = (session, batch) {
             replies.push_events(&session.outbox, batch);

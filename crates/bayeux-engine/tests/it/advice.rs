@@ -44,6 +44,11 @@ fn bx_adv_4_an_unknown_session_gets_402_on_every_channel() {
 #[test]
 fn bx_adv_1_advice_is_whole() {
     let mut world = World::new(Config::default());
+    let mut faulty = world.poller();
+    let request = json!([{"channel": "/meta/connect", "connectionType": "long-polling", "ext": 5}]);
+    let reply = world.send(&mut faulty, request).replies.remove(0);
+    assert_eq!(reply["successful"], false);
+    assert_eq!(reply["advice"], json!({"reconnect": "retry", "interval": 1000, "timeout": 20_000}));
     let mut peer = world.http();
     assert_whole(&world.handshake(&mut peer));
     for _ in 0..2 {

@@ -145,3 +145,35 @@ fn a_session_that_its_socket_adopted_can_go_back_to_http() {
     peer.origin.browser = socket.origin.browser;
     assert_eq!(world.publish(&mut peer, "/a", json!(1))["successful"], true);
 }
+
+#[test]
+fn one_cookie_of_a_101_adopts_one_session_and_not_for_ever() {
+    let mut world = World::new(Config::default());
+    let (first, second, third) = (world.poller(), world.poller(), world.poller());
+    let now = world.now;
+    let mut stranger = world.http();
+    stranger.origin.browser_upgraded = Some(now);
+    for (victim, allowed) in [(&first, true), (&second, false), (&first, true)] {
+        stranger.id = victim.id.clone();
+        assert_eq!(world.publish(&mut stranger, "/a", json!(1))["successful"], allowed);
+    }
+    let mut late = world.http();
+    (late.id, late.origin.browser_upgraded) = (third.id.clone(), Some(now));
+    for _ in 0..3 {
+        world.pass(Duration::from_secs(8));
+        let mut third = third.clone();
+        world.publish(&mut third, "/b", json!("a sign of life"));
+    }
+    assert!(unknown(&world.publish(&mut late, "/a", json!(1))), "its time has passed");
+}
+
+#[test]
+fn a_socket_with_a_session_of_its_own_adopts_none() {
+    let mut world = World::new(Config::default());
+    let victim = world.poller();
+    let now = world.now;
+    let mut socket = stranger(&mut world, now);
+    world.handshake(&mut socket);
+    socket.id = victim.id;
+    assert!(unknown(&world.publish(&mut socket, "/a", json!(1))));
+}

@@ -317,3 +317,44 @@ fn shutdown_answers_held_connects_with_a_jittered_interval() {
     let mut newcomer = world.http();
     assert_eq!(world.handshake(&mut newcomer)["error"], "503::shutting_down");
 }
+
+#[test]
+fn at_shutdown_what_waits_for_a_socket_without_a_connect_comes_first() {
+    let mut world = World::new(Config::default());
+    let mut socket = world.pusher();
+    world.subscribe(&mut socket, json!("/a"));
+    world.publish(&mut socket, "/a", json!(1));
+    world.engine.leave(world.now);
+    assert_eq!(channels(&world.receive(&socket, ticket(&socket)).expect("the event")), ["/a"]);
+    assert!(matches!(world.take_raw(&socket, ticket(&socket)), Take::Close(CloseReason::ShuttingDown)));
+}
+
+#[test]
+fn at_shutdown_events_are_lent_to_one_connection_only() {
+    let mut world = World::new(Config::default());
+    let mut peer = world.poller();
+    world.subscribe(&mut peer, json!("/a"));
+    world.publish(&mut peer, "/a", json!(1));
+    let lent = world.connect(&mut peer, "older").answer.lent[0];
+    let newer = world.hold(&mut peer, "newer");
+    world.publish(&mut peer, "/a", json!(2));
+    world.engine.leave(world.now);
+    assert!(world.take(&peer, newer).is_none(), "the older still writes");
+    world.engine.confirm(world.now, lent);
+    let messages = world.receive(&peer, newer).expect("its turn");
+    assert_eq!((channels(&messages), &messages[0]["data"]), (vec!["/a", "/meta/connect"], &json!(2)));
+}
+
+#[test]
+fn bx_dc_3_a_connect_that_waits_for_a_drain_is_answered_before_the_disconnect() {
+    let mut world = World::new(Config::default());
+    let mut peer = world.poller();
+    world.subscribe(&mut peer, json!("/a"));
+    world.publish(&mut peer, "/a", json!(1));
+    let _lent = world.connect(&mut peer, "older").answer.lent[0];
+    let mut socket = world.socket();
+    (socket.id, socket.origin.browser) = (peer.id.clone(), peer.origin.browser);
+    assert!(world.connect(&mut socket, "newer").replies.is_empty(), "it waits for the older's write");
+    let replies = world.send(&mut socket, json!([{"channel": "/meta/disconnect"}])).replies;
+    assert_eq!(channels(&replies), ["/meta/connect", "/meta/disconnect"]);
+}

@@ -156,8 +156,10 @@ impl Socket {
             }
             if let Some(attached) = answer.attached {
                 self.timer = None;
-                if let Some(earlier) = ticket.replace(attached) {
-                    self.bayeux.engine().cancel(self.bayeux.now(), earlier);
+                let earlier = ticket.replace(attached);
+                let now = self.bayeux.now();
+                if let Some(frame) = earlier.and_then(|earlier| self.bayeux.engine().retire(now, earlier)) {
+                    self.out.text(frame);
                 }
             }
         }

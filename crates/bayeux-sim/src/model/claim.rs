@@ -1,6 +1,6 @@
 //! Who may use a session: the rules of the browser cookie and of adoption, written down a second time.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use bayeux_engine::{BrowserId, Carrier, Config, ConnectionId, Origin, Time};
 
@@ -11,12 +11,16 @@ pub(crate) struct Binding {
     peer: IpAddr,
     born: Time,
     adoptable: bool,
+    /// Browsers that may have adopted it.
+    perhaps: Vec<BrowserId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
     Owner,
     Foreign,
+    /// Its browser may have used its adoption for a session that the engine had ended before the model could know.
+    Unsure,
 }
 
 impl Binding {
@@ -29,23 +33,39 @@ impl Binding {
             peer: origin.peer,
             born: now,
             adoptable: !is_socket,
+            perhaps: Vec::new(),
         }
     }
 
-    /// What a connection may do with it; the one adoption that a session and a socket have is used up.
-    pub(super) fn claim(&mut self, origin: &mut Origin, config: &Config) -> Claim {
+    /// What a connection may do with it; the one adoption that a session, a socket and a browser have is used up.
+    pub(super) fn claim(
+        &mut self,
+        now: Time,
+        origin: &mut Origin,
+        config: &Config,
+        used: &mut BTreeSet<[u8; 16]>,
+    ) -> Claim {
         let same_browser = origin.browser.is_some_and(|browser| self.browsers.contains(&browser));
         let same_socket = origin.carrier != Carrier::Http && self.home == Some(origin.connection);
         if config.trust_client_session || same_browser || same_socket {
             return Claim::Owner;
         }
+        if origin.browser.is_some_and(|browser| self.perhaps.contains(&browser)) {
+            return Claim::Unsure;
+        }
         let upgraded = match origin.carrier {
             Carrier::Socket { may_adopt, .. } => may_adopt,
             Carrier::Http => origin.browser_upgraded,
         };
-        let in_time = upgraded.is_some_and(|at| at.distance(self.born) <= config.adopt_window);
+        let late = config.adopt_window + config.timeout;
+        let in_time = upgraded.is_some_and(|at| at.distance(self.born) <= config.adopt_window && now.since(at) <= late);
         if !(in_time && self.adoptable && self.peer == origin.peer && !config.adopt_window.is_zero()) {
             return Claim::Foreign;
+        }
+        let unused = origin.browser.is_some_and(|browser| used.insert(browser.0));
+        if !unused || !self.perhaps.is_empty() {
+            self.perhaps.extend(origin.browser);
+            return Claim::Unsure;
         }
         self.adoptable = false;
         self.browsers.extend(origin.browser);

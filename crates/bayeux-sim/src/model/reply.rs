@@ -66,7 +66,7 @@ impl Model {
             return if reply.is_unknown_session() { Ok(()) } else { Err(format!("request {id} of nobody succeeded")) };
         };
         if reply.is_unknown_session() {
-            return if asked.claim == Claim::Foreign { Ok(()) } else { session.gone(place.now) };
+            return if asked.claim != Claim::Owner { Ok(()) } else { session.gone(place.now) };
         }
         if let Some(due) = asked.due {
             return self.held_connect(place, reply, &asked, due, with_events);

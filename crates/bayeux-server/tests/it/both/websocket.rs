@@ -136,3 +136,16 @@ fn messages_that_come_with_the_upgrade_are_not_forgotten() {
     let mut ws = Ws { http: peer, response };
     assert_eq!(ws.read(), Frame::Text(vec![]));
 }
+
+#[test]
+fn bx_cn_5_a_connect_held_for_a_session_is_answered_when_its_socket_takes_another() {
+    let mut options = options();
+    options.engine.timeout = std::time::Duration::from_secs(60);
+    let server = Server::with(FRONT, options);
+    let mut socket = Ws::session(&server);
+    socket.send(connect("held"));
+    let first = socket.http.id.clone();
+    let replies = [socket.call(handshake()), socket.messages()].concat();
+    assert_eq!(channels(&replies), ["/meta/connect", "/meta/handshake"]);
+    assert_eq!((&replies[0]["id"], &replies[0]["clientId"]), (&json!("held"), &json!(first)));
+}
