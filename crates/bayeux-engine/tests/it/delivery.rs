@@ -1,4 +1,5 @@
 use bayeux_engine::Config;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::world::{World, channels};
@@ -92,6 +93,68 @@ fn bx_hrd_10_a_delivery_is_channel_and_data() {
     world.send(&mut publisher, json!([all]));
     let got = serde_json::to_string(&world.drain(&subscriber)).expect("JSON");
     assert!(!got.contains(canary) && !got.contains(&publisher.id) && got.contains("\"x\""), "{got}");
+}
+
+/// A name of the protocol or any other, but not the two that travel.
+fn field() -> impl Strategy<Value = String> {
+    const KNOWN: &[&str] = &[
+        "id",
+        "clientId",
+        "version",
+        "minimumVersion",
+        "supportedConnectionTypes",
+        "connectionType",
+        "subscription",
+        "advice",
+        "successful",
+        "authSuccessful",
+        "error",
+        "timestamp",
+        "ext",
+        "hosts",
+        "Data",
+        "channel2",
+    ];
+    prop_oneof![
+        4 => prop::sample::select(KNOWN).prop_map(str::to_owned),
+        1 => "[a-zA-Z_]{1,12}".prop_filter("a field that does not travel", |name| name != "channel" && name != "data"),
+    ]
+}
+
+/// Any JSON value; every text in it is recognisable.
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(|flag| json!(flag)),
+        any::<i32>().prop_map(|number| json!(number)),
+        Just(json!("canary-text")),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("canary-[a-z]{1,4}", inner, 0..4).prop_map(|map| json!(map)),
+        ]
+    })
+}
+
+proptest! {
+    /// CometD and Faye relay `advice`, so that one publish disconnects every subscriber; here nothing of it travels.
+    #[test]
+    fn bx_hrd_10_no_field_of_a_publish_is_relayed(
+        fields in prop::collection::btree_map(field(), value(), 0..6),
+        data in value(),
+    ) {
+        let mut world = World::new(Config::default());
+        let (mut publisher, mut subscriber) = (world.poller(), world.pusher());
+        world.subscribe(&mut subscriber, json!("/a"));
+        let mut message = json!(fields);
+        message["channel"] = json!("/a");
+        message["data"] = json!({ "value": data });
+        let accepted = world.send(&mut publisher, json!([message])).replies[0]["successful"] == true;
+        let got = world.drain(&subscriber);
+        let expected = if accepted { vec![json!({"channel": "/a", "data": {"value": data}})] } else { vec![] };
+        prop_assert_eq!(got, expected);
+    }
 }
 
 #[test]
