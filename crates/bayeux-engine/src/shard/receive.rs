@@ -144,12 +144,13 @@ impl Shard {
         }
     }
 
-    /// What waits is handed over first, by the link that receives it; one that waits for an older one's write goes on waiting.
+    /// What waits is handed over first, by the link that receives it. One that waits for an older one's write answers its connect
+    /// without events: that write may outlast the server.
     fn due_at_shutdown(&self, key: LinkKey, link: &Link, connect: bool) -> Due {
         let session = self.sessions.get(link.session);
         let receiving = session.map_or(Receiving::Away, |session| session.receiving);
         let waits = matches!(receiving, Receiving::Draining { next, .. } if next == Some(key));
-        if link.lent.is_some() || waits {
+        if link.lent.is_some() || (waits && !connect) {
             return Due::Nothing;
         }
         let events = receiving == Receiving::Here(key) && session.is_some_and(|session| !session.outbox.is_empty());
