@@ -134,7 +134,7 @@ fn print(figures: &[Figure], length: Length) {
     );
     println!("resident memory of the server for each idle session");
     println!();
-    println!("{:<52} {:>9}  {:<12}", "", "measured", "target");
+    println!("{:<52} {:>9}  target", "", "measured");
     for figure in figures {
         figure.print();
     }
