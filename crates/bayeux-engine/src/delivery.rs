@@ -14,6 +14,9 @@ pub struct Delivery {
     publisher: Option<ClientId>,
 }
 
+/// Counts of references, the place in a queue, and what an allocator adds to three small allocations.
+const OVERHEAD: usize = 96;
+
 impl Delivery {
     /// Encodes `data` for `channel`.
     pub fn new(channel: &ChannelName, data: &Json) -> Self {
@@ -49,9 +52,14 @@ impl Delivery {
         &self.keys
     }
 
-    /// What it counts against outboxes and inboxes.
+    /// Bytes on the wire.
     pub(crate) fn size(&self) -> usize {
         self.head.len() + 1
+    }
+
+    /// What it counts against outboxes and inboxes: the memory that it takes, with the place in the queue.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + OVERHEAD + self.head.len() + self.keys.memory()
     }
 
     /// Appends the finished message.

@@ -27,7 +27,7 @@ use crate::{
 
 /// Subscribers that one lock hold delivers to. A thousand take some 100 µs; a call that waits for the lock waits no longer.
 const FANOUT_BUDGET: usize = 1024;
-/// Sessions whose deadline one lock hold fires.
+/// Sessions, and their subscriptions, whose deadline one lock hold fires.
 const DEADLINE_BUDGET: usize = 256;
 
 /// What a Bayeux server decides, for every session of a node.
@@ -228,7 +228,10 @@ impl Engine {
     fn message(&self, now: Time, turn: &mut Turn, request: &Message) {
         let channel = match self.check(request) {
             Ok(channel) => channel,
-            Err(refusal) => return turn.replies.push(&refusal),
+            Err(refusal) => {
+                let unknown = self.unknown(now, turn, request);
+                return turn.replies.push(unknown.as_deref().unwrap_or(&refusal));
+            }
         };
         let routed = match request.client_id.as_deref() {
             None if self.config.allow_unconnected_publish && !is_meta(&channel) => {
@@ -248,6 +251,19 @@ impl Engine {
             self.pump_unowned(now, shards);
             self.backplane.publish(&delivery);
         }
+    }
+
+    /// The 402 for a message of a session that is not there or not the sender's, whatever else is wrong with it.
+    fn unknown(&self, now: Time, turn: &mut Turn, request: &Message) -> Option<Box<Message>> {
+        let id = ClientId::parse(request.client_id.as_deref()?)?;
+        let shard = usize::from(id.slot()) % self.shards.len();
+        self.with_shard(shard, now, |shard, env| match shard.sender(env, &turn.origin, request, id) {
+            Sender::Known { adopted, .. } => {
+                turn.adopt(adopted);
+                None
+            }
+            Sender::Unknown(refusal) => Some(refusal),
+        })
     }
 
     /// The channel, and every field of the right type: BX-MSG-1, BX-CH-1.

@@ -97,7 +97,7 @@ impl Inbox {
     pub(crate) fn pop(&self, wakes: &mut WakeList) -> Option<(Position, Arc<Delivery>)> {
         let mut queue = self.lock();
         let entry = queue.entries.pop_front()?;
-        queue.bytes -= entry.1.size();
+        queue.bytes -= entry.1.weight();
         self.over.store(queue.bytes > self.pause, Release);
         if queue.bytes <= self.pause && !queue.paused.is_empty() {
             for waker in std::mem::take(&mut queue.paused) {
@@ -138,7 +138,7 @@ impl Inbox {
     pub(crate) fn clear(&self, wakes: &mut WakeList) -> VecDeque<(Position, Arc<Delivery>)> {
         let mut queue = self.lock();
         let lost = std::mem::take(&mut queue.entries);
-        let bytes: usize = lost.iter().map(|(_, delivery)| delivery.size()).sum();
+        let bytes: usize = lost.iter().map(|(_, delivery)| delivery.weight()).sum();
         queue.bytes -= bytes;
         self.over.store(queue.bytes > self.pause, Release);
         for waker in std::mem::take(&mut queue.paused) {

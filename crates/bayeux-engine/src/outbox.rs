@@ -32,11 +32,11 @@ impl Outbox {
         max_messages: usize,
         max_bytes: usize,
     ) -> Result<(), Overflow> {
-        let size = delivery.size();
-        if self.entries.len() >= max_messages || self.bytes.saturating_add(size) > max_bytes {
+        let weight = delivery.weight();
+        if self.entries.len() >= max_messages || self.bytes.saturating_add(weight) > max_bytes {
             return Err(Overflow);
         }
-        self.bytes += size;
+        self.bytes += weight;
         self.entries.push_back((position, delivery.clone()));
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Outbox {
             if *position > through {
                 break;
             }
-            self.bytes -= delivery.size();
+            self.bytes -= delivery.weight();
             self.entries.pop_front();
         }
         // An idle session keeps no buffer that a burst left behind.

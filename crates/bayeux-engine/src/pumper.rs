@@ -41,6 +41,11 @@ impl Pumper {
                 continue;
             }
             self.park(shard, waker);
+            if !self.engine.owners.owns(self.id, shard) {
+                // It was given to another one meanwhile, whose waker this one may have replaced.
+                self.engine.owners.wake_all();
+                continue;
+            }
             let mut pumped = self.engine.pump(shard, now);
             for _ in 1..ROUNDS {
                 if !pumped.more {

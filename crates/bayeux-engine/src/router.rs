@@ -40,7 +40,7 @@ impl Router {
         let shards = self.interest.shards(delivery.keys());
         let mut taken: Vec<(usize, Reservation)> = Vec::new();
         for shard in shards.iter() {
-            let Some(room) = self.inbox(shard).reserve(delivery.size()) else {
+            let Some(room) = self.inbox(shard).reserve(delivery.weight()) else {
                 for (shard, room) in taken {
                     self.inbox(shard).give_back(room);
                 }

@@ -26,6 +26,7 @@ pub(crate) struct Session {
     /// The interval that the client announced with its last connect; its expiry is stretched by it.
     pub(crate) interval: Duration,
     pub(crate) spin: Spin,
+    pub(crate) pace: Pace,
 }
 
 /// Which connection receives the session's events.
@@ -136,6 +137,32 @@ impl Spin {
     }
 }
 
+/// How much a session is given at a time: half as much after each write that its peer did not take in time, so that a slow
+/// one gets on too; twice as much after each that it took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pace {
+    halvings: u8,
+}
+
+impl Pace {
+    const MOST: u8 = 10;
+
+    pub(crate) const fn broke(&mut self) {
+        if self.halvings < Self::MOST {
+            self.halvings += 1;
+        }
+    }
+
+    pub(crate) const fn held(&mut self) {
+        self.halvings = self.halvings.saturating_sub(1);
+    }
+
+    /// What a write may take of `max_bytes`.
+    pub(crate) const fn of(self, max_bytes: usize) -> usize {
+        max_bytes >> self.halvings
+    }
+}
+
 impl Session {
     pub(crate) fn new(id: ClientId, binding: Binding, deadline: Deadline) -> Self {
         Self {
@@ -150,6 +177,7 @@ impl Session {
             armed: None,
             interval: Duration::ZERO,
             spin: Spin::default(),
+            pace: Pace::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The smaller fields of a message: id, subscription, connection type.
 
+use crate::Json;
+
 /// `id`: text or number, echoed in kind (BX-FLD-7). At most 255 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MessageId {
@@ -16,14 +18,17 @@ pub enum Subscription {
     One(Box<str>),
     /// A JSON array of strings.
     Many(Vec<Box<str>>),
+    /// Anything else: refused, and echoed all the same.
+    Other(Json),
 }
 
 impl Subscription {
-    /// The channels, as they came.
+    /// The channels, as they came; none if it is of the wrong type.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let all: &[Box<str>] = match self {
             Self::One(text) => std::slice::from_ref(text),
             Self::Many(texts) => texts,
+            Self::Other(_) => &[],
         };
         all.iter().map(|text| &**text)
     }

@@ -49,6 +49,11 @@ impl MatchKeys {
         self.ends.len()
     }
 
+    /// Bytes of memory they take.
+    pub fn memory(&self) -> usize {
+        self.texts.capacity() + self.ends.capacity() * size_of::<u32>()
+    }
+
     /// Never: a channel matches at least itself.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()

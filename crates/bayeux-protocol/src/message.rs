@@ -73,6 +73,7 @@ impl Message {
         object.text("connectionType", self.connection_type.as_ref().map(ConnectionType::as_str));
         match &self.subscription {
             Some(Subscription::One(text)) => object.text("subscription", Some(text)),
+            Some(Subscription::Other(json)) => object.raw("subscription", json.as_bytes()),
             Some(many) => object.value("subscription", |out| write_json_strings(many.iter(), out)),
             None => {}
         }

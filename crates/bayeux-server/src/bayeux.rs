@@ -4,12 +4,16 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::Duration,
 };
 
 use bayeux_engine::{Carrier, ConnectionId, Engine, Origin, Time};
+use tokio::sync::{Notify, futures::OwnedNotified};
 
 use crate::{
     Options, ServerStats, StartError,
@@ -33,6 +37,9 @@ struct Shared {
     counters: ServerCounters,
     /// The second in which a line that peers can cause was last written to the log.
     noted: AtomicU64,
+    leaving: AtomicBool,
+    /// Tells the sockets that no session tells anything.
+    left: Arc<Notify>,
 }
 
 impl Bayeux {
@@ -49,8 +56,9 @@ impl Bayeux {
         let engine = Arc::new(Engine::new(options.engine.clone(), options.shards, seed));
         let cookies = BrowserCookies::new(name, key);
         let (clock, next_connection, counters) = (Clock::start(), AtomicU64::new(1), ServerCounters::default());
-        let noted = AtomicU64::new(u64::MAX);
-        Ok(Self { shared: Arc::new(Shared { engine, options, cookies, clock, next_connection, counters, noted }) })
+        let (noted, leaving, left) = (AtomicU64::new(u64::MAX), AtomicBool::new(false), Arc::default());
+        let shared = Shared { engine, options, cookies, clock, next_connection, counters, noted, leaving, left };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The engine, for its counters and for what a server publishes itself.
@@ -75,11 +83,20 @@ impl Bayeux {
     /// Clients are told at once; dropping the future only ends the waiting.
     pub async fn shutdown(&self, patience: Duration) {
         const LOOK: Duration = Duration::from_millis(10);
+        self.shared.leaving.store(true, Release);
+        self.shared.left.notify_waiters();
         self.engine().leave(self.now());
         let until = self.now() + patience;
-        while self.engine().connections() > 0 && self.now() < until {
+        while (self.engine().connections() > 0 || self.counters().open_sockets() > 0) && self.now() < until {
             actix_rt::time::sleep(LOOK).await;
         }
+    }
+
+    /// Whether the server shuts down, and what is ready when that begins.
+    pub(crate) fn leaving(&self) -> (bool, OwnedNotified) {
+        // First who listens, then the look: what happens in between is told.
+        let told = self.shared.left.clone().notified_owned();
+        (self.shared.leaving.load(Acquire), told)
     }
 
     /// Tells one server of this process from another.

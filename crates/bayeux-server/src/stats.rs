@@ -55,6 +55,13 @@ stats! {
     writes_timed_out,
 }
 
+impl ServerCounters {
+    /// WebSockets opened and not closed.
+    pub(crate) fn open_sockets(&self) -> u64 {
+        self.sockets_opened.load(Relaxed).saturating_sub(self.sockets_closed.load(Relaxed))
+    }
+}
+
 /// Adds one.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);

@@ -48,7 +48,9 @@ impl Shard {
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {
             return;
         };
-        self.take_over(env, key, link);
+        if self.take_over(env, key, link) {
+            self.count_empty(env, turn, key);
+        }
         let receives = self.session(key).is_some_and(|session| session.receiving == Receiving::Here(link));
         if !receives && !turn.alone {
             // In company a connect can't wait until an older connection has finished its write: it goes without events.
@@ -82,7 +84,9 @@ impl Shard {
                 let Some(link) = self.link(key, turn.origin.connection, LinkKind::Socket) else {
                     return;
                 };
-                self.take_over(env, key, link);
+                if self.take_over(env, key, link) {
+                    self.count_empty(env, turn, key);
+                }
                 turn.answer.attached = Some(Self::ticket(env, link));
                 link
             }
@@ -102,11 +106,13 @@ impl Shard {
         if found.session != key || found.connection != turn.origin.connection {
             return None;
         }
+        let receives = found.phase == Phase::Receiving;
         if let Some(older) = found.connect.take() {
             turn.replies.push(&ConnectReply::Superseded.message(older.id, &found.client, env.config));
             count(&env.counters.connects_superseded);
+            self.count_empty(env, turn, key);
         }
-        (found.phase == Phase::Receiving).then_some(link)
+        receives.then_some(link)
     }
 
     fn reply_now(&mut self, env: &Env<'_>, turn: &mut Turn, key: SessionKey, held: HeldConnect) {

@@ -34,6 +34,8 @@ impl Shard {
                 },
             };
             self.deliver(env, cursor, &mut budget);
+            // A delivery that nobody wants any more is work too.
+            budget = budget.saturating_sub(1);
             if budget == 0 {
                 return self.cursor.is_some() || !env.router.inbox(env.shard).is_empty();
             }

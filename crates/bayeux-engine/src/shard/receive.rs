@@ -41,37 +41,41 @@ impl Shard {
     }
 
     /// Makes `newer` the connection that receives. The older one's held connect is answered at once, without events; if it
-    /// still writes what was lent to it, the newer one waits for that.
-    pub(crate) fn take_over(&mut self, env: &mut Env<'_>, session: SessionKey, newer: LinkKey) {
+    /// still writes what was lent to it, the newer one waits for that. Returns whether a held connect is answered.
+    pub(crate) fn take_over(&mut self, env: &mut Env<'_>, session: SessionKey, newer: LinkKey) -> bool {
         let Some(receiving) = self.sessions.get(session).map(|session| session.receiving) else {
-            return;
+            return false;
         };
+        let mut answered = false;
         let receiving = match receiving {
             Receiving::Away => Receiving::Here(newer),
             Receiving::Here(old) => {
                 let writes = self.links.get(old).is_some_and(|link| link.lent.is_some());
-                self.supersede(env, old);
+                answered = self.supersede(env, old);
                 if writes { Receiving::Draining { old, next: Some(newer) } } else { Receiving::Here(newer) }
             }
             Receiving::Draining { old, next } => {
                 if let Some(next) = next {
-                    self.supersede(env, next);
+                    answered = self.supersede(env, next);
                 }
                 Receiving::Draining { old, next: Some(newer) }
             }
         };
         self.receive(env, session, receiving);
+        answered
     }
 
-    fn supersede(&mut self, env: &mut Env<'_>, key: LinkKey) {
+    /// Returns whether the link holds a connect, which is now to be answered.
+    fn supersede(&mut self, env: &mut Env<'_>, key: LinkKey) -> bool {
         let Some(link) = self.links.get_mut(key) else {
-            return;
+            return false;
         };
         if link.phase == Phase::Receiving {
             link.phase = Phase::Superseded;
             count(&env.counters.connects_superseded);
         }
         env.wakes.push(link.waker.take());
+        link.connect.is_some()
     }
 
     /// Ends a link whose connection turns elsewhere; returns the answer to the connect it holds.
@@ -175,7 +179,7 @@ impl Shard {
             return false;
         };
         let session = self.sessions.get(link.session).filter(|session| session.receiving == Receiving::Here(key));
-        let batch = session.and_then(|session| session.outbox.peek(env.config.max_batch_bytes));
+        let batch = session.and_then(|session| session.outbox.peek(session.pace.of(env.config.max_batch_bytes)));
         if let (Some(session), Some(batch)) = (session, batch) {
             replies.push_events(&session.outbox, batch);
             link.lent = Some(batch.through);
@@ -215,6 +219,7 @@ impl Shard {
         let lent = link.lent.take();
         if let (Some(through), Some(session)) = (lent, self.sessions.get_mut(session)) {
             session.outbox.commit(through);
+            session.pace.held();
         }
         if poll {
             self.release(env, key);
@@ -228,6 +233,9 @@ impl Shard {
         let mut link = self.links.remove(key)?;
         env.wakes.discard(link.waker.take());
         let session = link.session;
+        if let (Some(_), Some(session)) = (link.lent, self.sessions.get_mut(session)) {
+            session.pace.broke();
+        }
         match self.sessions.get(session).map(|session| session.receiving) {
             Some(Receiving::Here(here)) if here == key => self.receive(env, session, Receiving::Away),
             Some(Receiving::Draining { old, .. }) if old == key => self.drained(env, session, key),
@@ -280,16 +288,19 @@ impl Shard {
         self.deadlines.set(&mut session.armed, key, session.deadline.at());
     }
 
-    /// Fires what is due, at most `budget` sessions. Returns whether more is due.
-    pub(crate) fn fire_deadlines(&mut self, env: &mut Env<'_>, budget: usize) -> bool {
-        for _ in 0..budget {
+    /// Fires what is due, within `budget`: a session costs one, and one more for each subscription that may have to go with it.
+    /// Returns whether more may be due.
+    pub(crate) fn fire_deadlines(&mut self, env: &mut Env<'_>, mut budget: usize) -> bool {
+        while budget > 0 {
             let Some(key) = self.deadlines.pop_due(env.now) else {
                 return false;
             };
+            budget -= 1;
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
             session.armed = None;
+            budget = budget.saturating_sub(session.subscriptions.len());
             match session.deadline {
                 later if later.at() > env.now => self.deadlines.set(&mut session.armed, key, later.at()),
                 Deadline::Hold(_) => self.hold_is_over(env, key),

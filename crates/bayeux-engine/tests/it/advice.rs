@@ -96,3 +96,28 @@ fn a_client_that_announces_an_interval_has_so_much_longer() {
     world.pass(std::time::Duration::from_secs(2));
     assert_eq!(world.engine.sessions(), 0);
 }
+
+#[test]
+fn a_lost_session_is_told_first_whatever_else_is_wrong() {
+    let mut world = World::new(Config::default());
+    let mut peer = world.poller();
+    let (id, mut other) = (peer.id.clone(), world.poller());
+    world.send(&mut peer, json!([{"channel": "/meta/disconnect"}]));
+    for mut request in [
+        json!({"channel": "/meta/subscribe", "subscription": 5}),
+        json!({"channel": "/meta/connect", "connectionType": "long-polling", "ext": 5}),
+        json!({"channel": "/a//b", "data": 1}),
+        json!({"channel": 5, "data": 1}),
+    ] {
+        request["clientId"] = json!(id);
+        for sender in [&mut peer, &mut other] {
+            let reply = world.send(sender, json!([request])).replies.remove(0);
+            assert_eq!(reply["error"], "402::session_unknown", "{request}");
+            assert_eq!(reply["advice"]["reconnect"], "handshake");
+        }
+        request["clientId"] = json!(other.id);
+        let reply = world.send(&mut other, json!([request])).replies.remove(0);
+        assert_ne!(reply["error"], "402::session_unknown", "its own session: {request}");
+        assert_eq!(world.send(&mut peer, json!([request])).replies[0]["error"], "402::session_unknown", "foreign");
+    }
+}

@@ -358,3 +358,13 @@ fn bx_dc_3_a_connect_that_waits_for_a_drain_is_answered_before_the_disconnect() 
     let replies = world.send(&mut socket, json!([{"channel": "/meta/disconnect"}])).replies;
     assert_eq!(channels(&replies), ["/meta/connect", "/meta/disconnect"]);
 }
+
+#[test]
+fn connects_that_give_way_to_the_next_count_as_empty_replies() {
+    let mut world = World::new(Config::default());
+    let ask = |kind| json!([{"channel": "/meta/connect", "connectionType": kind}]);
+    for (mut peer, kind) in [(world.poller(), "long-polling"), (world.pusher(), "websocket")] {
+        let delayed = (0..1500).filter(|_| world.send(&mut peer, ask(kind)).answer.not_before.is_some()).count();
+        assert_eq!(delayed, 500, "{kind}: the first of the session counts, the last is held");
+    }
+}

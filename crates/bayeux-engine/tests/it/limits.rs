@@ -32,16 +32,31 @@ fn bx_hrd_5_one_that_does_not_poll_ends_alone() {
 #[test]
 fn bx_hrd_6_an_outbox_is_bounded_in_bytes() {
     let mut config = Config::default();
-    config.max_queue_bytes = 10_000;
+    config.max_queue_bytes = 13_000;
     let mut world = World::new(config);
     let (mut stalled, mut publisher) = (world.poller(), world.pusher());
     world.subscribe(&mut stalled, json!("/a"));
-    for n in 0..9 {
+    for n in 0..10 {
         world.publish(&mut publisher, "/a", json!("x".repeat(1000)));
         assert_eq!(world.engine.sessions(), 2, "{n}");
     }
     world.publish(&mut publisher, "/a", json!("x".repeat(1000)));
     assert_eq!(world.engine.sessions(), 1);
+}
+
+#[test]
+fn a_long_channel_counts_with_all_the_patterns_that_match_it() {
+    let mut config = Config::default();
+    config.max_queue_bytes = 13_000;
+    let mut world = World::new(config);
+    let (mut stalled, mut publisher) = (world.poller(), world.pusher());
+    world.subscribe(&mut stalled, json!("/**"));
+    let channel = "/0123456789abcde".repeat(15);
+    let lived = (0..20).take_while(|n| {
+        world.publish(&mut publisher, &channel, json!(n));
+        world.engine.sessions() == 2
+    });
+    assert!((2..4).contains(&lived.count()), "each takes some 4 KiB");
 }
 
 #[test]
@@ -62,6 +77,26 @@ fn a_socket_whose_outbox_overflows_is_told() {
         (Some("held"), Some("402::session_unknown"), true)
     );
     assert_eq!(reply["advice"]["reconnect"], "handshake");
+}
+
+#[test]
+fn a_reader_too_slow_for_a_batch_is_given_less_at_a_time() {
+    let mut config = Config::default();
+    config.max_batch_bytes = 9000;
+    let mut world = World::new(config);
+    let mut peer = world.poller();
+    world.subscribe(&mut peer, json!("/a"));
+    for _ in 0..40 {
+        world.publish(&mut peer, "/a", json!("x".repeat(1000)));
+    }
+    let mut given = Vec::new();
+    for taken in [false, false, false, false, false, true, true, true, true, true] {
+        let outcome = world.connect(&mut peer, "c");
+        given.push(outcome.replies.len() - 1);
+        let ticket = outcome.answer.lent[0];
+        if taken { world.engine.confirm(world.now, ticket) } else { world.engine.cancel(world.now, ticket) }
+    }
+    assert_eq!(given, [8, 4, 2, 1, 1, 1, 1, 1, 2, 4], "half as much after each failure, and back again");
 }
 
 #[test]
@@ -98,7 +133,7 @@ fn bx_lm_1_a_full_server_refuses_handshakes() {
 #[test]
 fn a_full_inbox_refuses_the_publish_and_pauses_publishers() {
     let mut config = Config::default();
-    (config.max_inbox_bytes, config.inbox_pause_bytes) = (5000, 2000);
+    (config.max_inbox_bytes, config.inbox_pause_bytes) = (6000, 2000);
     let mut world = World::with_shards(config, 2);
     let mut peers: Vec<_> = (0..8).map(|_| world.pusher()).collect();
     for peer in &mut peers {

@@ -27,7 +27,8 @@ fn an_array_is_all_or_nothing() {
         (json!([]), "403::subscription_missing"),
         (Value::Null, "403::subscription_missing"),
     ] {
-        let reply = world.subscribe(&mut peer, subscription);
+        let reply = world.subscribe(&mut peer, subscription.clone());
+        assert_eq!(reply["subscription"], subscription, "echoed in the shape in which it came (BX-SB-5)");
         assert_eq!((reply["successful"].as_bool(), reply["error"].as_str()), (Some(false), Some(error)));
         assert_eq!(world.engine.patterns(), 0, "nothing was subscribed");
     }

@@ -53,6 +53,7 @@ pub fn decode_batch(text: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, 
 #[derive(Default)]
 struct Draft {
     message: Message,
+    wrong_subscription: Option<Range<usize>>,
     ext: Option<Range<usize>>,
     data: Option<Range<usize>>,
 }
@@ -164,7 +165,15 @@ impl Draft {
             Field::Id => store(&mut message.id, id(scanner)?),
             Field::Successful => store(&mut message.successful, flag(scanner, "successful")?),
             Field::AuthSuccessful => store(&mut message.auth_successful, flag(scanner, "authSuccessful")?),
-            Field::Subscription => store(&mut message.subscription, subscription(scanner)?),
+            Field::Subscription => {
+                let at = scanner.at();
+                let read = subscription(scanner)?;
+                if read.is_err() {
+                    scanner.rewind(at);
+                    self.wrong_subscription = Some(scanner.copied_value()?);
+                }
+                store(&mut message.subscription, read)
+            }
             Field::Advice => store(&mut message.advice, advice(scanner, true)?),
             Field::ConnectionType => {
                 let name = text(scanner, "connectionType")?;
@@ -196,7 +205,9 @@ impl Draft {
 
     fn finish(self, copied: &Bytes) -> Message {
         let json = |place: Range<usize>| Json::checked(copied.slice(place));
-        Message { ext: self.ext.map(json), data: self.data.map(json), ..self.message }
+        let wrong = self.wrong_subscription.map(|place| Subscription::Other(json(place)));
+        let subscription = self.message.subscription.or(wrong);
+        Message { subscription, ext: self.ext.map(json), data: self.data.map(json), ..self.message }
     }
 }
 

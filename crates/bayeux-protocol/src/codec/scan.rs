@@ -46,6 +46,11 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
+    /// Goes back to where a value began that was read without fault.
+    pub(crate) const fn rewind(&mut self, at: usize) {
+        self.at = at;
+    }
+
     pub(crate) fn into_copied(self) -> Vec<u8> {
         self.copied
     }

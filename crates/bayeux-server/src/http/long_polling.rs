@@ -121,6 +121,7 @@ impl Bayeux {
 
     fn body(&self, answer: Answer) -> ReplyBody {
         let Answer { frame, held, lent, not_before, published, .. } = answer;
+        let lends = !lent.is_empty();
         let reply = match held {
             Some(ticket) => ReplyBody::held(self, ticket),
             None => ReplyBody::lent(self, frame.map_or_else(|| Bytes::from_static(b"[]"), body), lent),
@@ -129,7 +130,8 @@ impl Bayeux {
             Some(time) if time.since(self.now()) > Duration::ZERO => reply.not_before(self, time),
             _ => reply,
         };
-        if published.is_empty() { reply } else { reply.after(self, published) }
+        // A reply that carries events is not held back: their time to be taken over runs already.
+        if published.is_empty() || lends { reply } else { reply.after(self, published) }
     }
 
     /// A body that is no batch is refused whole, without effect (BX-HRD-1).

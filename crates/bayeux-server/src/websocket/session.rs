@@ -13,12 +13,16 @@ use actix_rt::time::{Sleep, sleep_until};
 use bayeux_engine::{Answer, Call, Carrier, CloseReason, HEADROOM, Origin, ShardSet, Take, Ticket, Time};
 use bayeux_protocol::{DecodeError, decode_batch};
 use bytes::{Buf, Bytes};
+use tokio::sync::futures::OwnedNotified;
 
 use super::codec::{self, Decoder, Incoming};
 use crate::{Bayeux, stats::count};
 
 /// Frames with events after which the peer is read, however many more there are.
 const MOST_EVENTS_IN_A_ROW: u8 = 8;
+
+/// Why sockets are closed on shutdown.
+const LEAVING: &str = "the server is shutting down";
 
 /// One WebSocket on the server.
 pub struct Socket {
@@ -48,8 +52,8 @@ enum State {
 
 /// What the socket waits for besides its peer and its session. Boxed, since most sockets wait for neither.
 enum Timer {
-    /// It has no session: it is closed then.
-    NoSession(Pin<Box<Sleep>>),
+    /// It has no session: it is closed then, or when the server shuts down.
+    NoSession(Pin<Box<Sleep>>, Pin<Box<OwnedNotified>>),
     /// This frame is due then; nothing is read before.
     Delay(Pin<Box<Sleep>>, Vec<u8>),
 }
@@ -192,10 +196,10 @@ impl Socket {
             }
             Take::Released => self.detach(),
             Take::Close(reason) => {
-                self.detach();
+                self.forget();
                 match reason {
                     CloseReason::SessionEnded => self.close(1000, "the session has ended"),
-                    CloseReason::ShuttingDown => self.close(1001, "the server is shutting down"),
+                    CloseReason::ShuttingDown => self.close(1001, LEAVING),
                     // Its peer does not read: a close frame would not reach it either.
                     CloseReason::Cut => self.state = State::Closed,
                 }
@@ -214,12 +218,14 @@ impl Socket {
     fn poll_timer(&mut self, cx: &mut Context<'_>) {
         match self.timer.take() {
             None => {}
-            Some(Timer::NoSession(mut sleep)) => {
-                if sleep.as_mut().poll(cx).is_ready() {
+            Some(Timer::NoSession(mut sleep, mut left)) => {
+                if left.as_mut().poll(cx).is_ready() {
+                    self.close(1001, LEAVING);
+                } else if sleep.as_mut().poll(cx).is_ready() {
                     count(&self.bayeux.counters().sockets_without_session);
                     self.close(1008, "no session was made in time");
                 } else {
-                    self.timer = Some(Timer::NoSession(sleep));
+                    self.timer = Some(Timer::NoSession(sleep, left));
                 }
             }
             Some(Timer::Delay(mut sleep, frame)) => {
@@ -248,17 +254,25 @@ impl Socket {
 
     /// The session no longer receives here. The socket may handshake again, for a while.
     fn detach(&mut self) {
-        if let Carrier::Socket { ticket, .. } = &mut self.origin.carrier {
-            *ticket = None;
-        }
+        self.forget();
         if self.timer.is_none() {
             self.expect_session();
         }
     }
 
+    fn forget(&mut self) {
+        if let Carrier::Socket { ticket, .. } = &mut self.origin.carrier {
+            *ticket = None;
+        }
+    }
+
     fn expect_session(&mut self) {
+        let (leaving, left) = self.bayeux.leaving();
+        if leaving {
+            return self.close(1001, LEAVING);
+        }
         let until = self.bayeux.now() + self.bayeux.options().handshake_timeout;
-        self.timer = Some(Timer::NoSession(self.sleep(until)));
+        self.timer = Some(Timer::NoSession(self.sleep(until), Box::pin(left)));
     }
 
     fn sleep(&self, until: Time) -> Pin<Box<Sleep>> {

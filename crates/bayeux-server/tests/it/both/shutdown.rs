@@ -17,7 +17,8 @@ fn every_client_is_told() {
     socket.send(connect("held"));
     // Frames are handled in order: once this is answered, the connect before it is held.
     assert_eq!(socket.call(json!([{"channel": "/a", "data": 1}]))[0]["successful"], true);
-    wait_until(|| server.bayeux.engine().connections() == 6);
+    let mut homeless = Ws::open(&server);
+    wait_until(|| server.bayeux.engine().connections() == 6 && server.bayeux.stats().sockets_opened == 2);
     server.shut_down();
     for mut poll in polls {
         let reply = poll.answer().messages().remove(0);
@@ -27,6 +28,7 @@ fn every_client_is_told() {
     let reply = socket.messages().remove(0);
     assert_eq!((reply["id"].as_str(), reply["successful"].as_bool()), (Some("held"), Some(true)));
     assert_eq!(socket.read(), Frame::Close(1001));
+    assert_eq!(homeless.read(), Frame::Close(1001), "a socket without a session is told too");
     let mut late = Http::open(&server);
     let refused = late
         .post(json!([{"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"]}]));
