@@ -2,14 +2,19 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 
-use crate::units::{Listen, parse_duration, parse_listen};
+use crate::units::{Listen, parse_duration, parse_listen, parse_span};
+
+/// How the values of options are written; behind every help.
+const VALUES: &str = "TIME is written as 500ms, 20s, 2m or 1h; a plain number is milliseconds.
+RUST_LOG chooses what is in the log, as in RUST_LOG=info,bayeux::session=debug.
+Exit code: 0 after SIGTERM or Ctrl-C, 2 if the server could not start.";
 
 /// A Bayeux 1.0 (Comet) server: pushes messages to browsers and programs over long-polling and WebSocket, for every client
 /// of CometD and Faye.
 #[derive(Debug, Parser)]
-#[command(name = "bayeux", version, args_conflicts_with_subcommands = true)]
+#[command(name = "bayeux", version, args_conflicts_with_subcommands = true, after_help = VALUES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -20,8 +25,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve in production: the endpoint and nothing else.
+    #[command(after_help = VALUES)]
     Serve(Serve),
     /// Serve with a chat page to try it, and a line for each session (the default).
+    #[command(after_help = VALUES)]
     Dev(Dev),
 }
 
@@ -57,7 +64,6 @@ pub(crate) enum FrontKind {
     Actix,
 }
 
-/// Durations are written as 500ms, 20s, 2m; a plain number is milliseconds.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     /// Address or name, and port, to listen on, as in 0.0.0.0:8080, [::1]:8080 or localhost:8080; port 0 takes a free one.
@@ -78,8 +84,8 @@ pub(crate) struct Common {
     /// Connections at a time; 0 takes what the limit of open files leaves. One more gets 503.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) max_connections: usize,
-    /// Worker threads; 0 takes one for each processor.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Worker threads, at most 64; 0 takes one for each processor.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number(0..=64))]
     pub(crate) workers: usize,
     /// An origin besides the server's own that browsers may connect from, such as https://app.example; may be repeated.
     #[arg(long, value_name = "ORIGIN")]
@@ -91,13 +97,13 @@ pub(crate) struct Common {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     pub(crate) interval: Duration,
     /// How long a session lives without a connect, beyond the interval.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_span)]
     pub(crate) max_interval: Duration,
     /// Messages that may wait for one session; one more ends it.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = number(1..=1_000_000))]
     pub(crate) max_queue: usize,
     /// Bytes of a request body or WebSocket message.
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = number(1024..=1 << 30))]
     pub(crate) max_message_size: usize,
     /// A WebSocket without a cookie may take over a session handshaken over HTTP from its address within this time
     /// (Faye's client needs it); 0 turns it off.
@@ -112,4 +118,17 @@ pub(crate) struct Common {
     /// Accept a publish without a session.
     #[arg(long)]
     pub(crate) allow_unconnected_publish: bool,
+}
+
+fn number(range: std::ops::RangeInclusive<u64>) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(range)
+}
+
+/// What is wrong with the command line, in one line: clap's own message has a page of usage below.
+pub(crate) fn sentence(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let mut parts = text.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let what = parts.next().unwrap_or_default();
+    let tip = parts.find(|part| part.starts_with("tip: ")).map(|tip| format!("; {tip}")).unwrap_or_default();
+    format!("{}{tip}; see bayeux --help", what.trim_start_matches("error: "))
 }

@@ -6,7 +6,7 @@ mod logs;
 mod server;
 mod units;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 
@@ -14,7 +14,15 @@ use args::{Cli, Command};
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            report(&args::sentence(&error));
+            return ExitCode::from(2);
+        }
+        // Help or version.
+        Err(error) => error.exit(),
+    };
     let outcome = match cli.command {
         Some(Command::Serve(serve)) => server::serve(&serve).await,
         Some(Command::Dev(dev)) => server::dev(&dev).await,
@@ -29,7 +37,8 @@ async fn main() -> ExitCode {
     }
 }
 
-#[allow(clippy::print_stderr)] // What went wrong belongs on the terminal, whatever the log is set to.
-fn report(error: &server::Failure) {
-    eprintln!("bayeux: {error}");
+/// What went wrong belongs on the terminal, whatever the log is set to.
+fn report(error: &impl std::fmt::Display) {
+    // Not `eprintln`: there may be nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "bayeux: {error}");
 }

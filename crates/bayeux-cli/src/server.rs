@@ -1,8 +1,16 @@
 //! Runs the server: from options to the last connection closed.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    io::{self, Write},
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use actix_rt::signal::unix::{SignalKind, signal};
+use actix_rt::signal::unix::{Signal, SignalKind, signal};
 use actix_web::{
     App, HttpServer,
     dev::{Server, ServerHandle},
@@ -56,18 +64,23 @@ impl std::fmt::Display for Failure {
 
 /// `bayeux serve`.
 pub(crate) async fn serve(args: &Serve) -> Result<(), Failure> {
-    let _log = logs::start("info", args.log_format);
+    let _log = logs::start("info", args.log_format).map_err(Failure::Option)?;
     run(&args.common, false).await
 }
 
 /// `bayeux dev`.
 pub(crate) async fn dev(args: &Dev) -> Result<(), Failure> {
-    let _log = logs::start("info,bayeux::session=debug,actix_server=warn", LogFormat::Text);
+    let log = logs::start("info,bayeux::session=debug,actix_server=warn", LogFormat::Text);
+    let _log = log.map_err(Failure::Option)?;
     run(&args.common, true).await
 }
 
 async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
     let path = endpoint_path(&common.path)?;
+    if dev && (path == "/chat" || path.starts_with("/chat/")) {
+        let sentence = format!("--path: {path} is where the chat page is; choose another path, or `bayeux serve`");
+        return Err(Failure::Option(sentence));
+    }
     let tls = match (&common.tls_cert, &common.tls_key) {
         (Some(certificates), Some(key)) => Some(tls_config(certificates, key).map_err(Failure::Tls)?),
         _ => None,
@@ -79,9 +92,13 @@ async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
         FrontKind::Actix => mounted(common, &bayeux, &path, dev, tls),
     }
     .map_err(|error| Failure::Listen(common.listen.text.clone(), error))?;
+    // Before anybody is told that it runs: whoever reads that may send a signal at once.
+    let signals = Signals::new().map_err(Failure::Run)?;
     announce(address, &path, dev, secure);
-    actix_rt::spawn(stop_on_signal(bayeux, server.handle()));
-    server.await.map_err(Failure::Run)
+    actix_rt::spawn(stop_on_signal(bayeux.clone(), server.handle(), signals));
+    let ended = server.await.map_err(Failure::Run);
+    tracing::info!("counted: {} {}", bayeux.engine().stats(), bayeux.stats());
+    ended
 }
 
 /// The server under the front of our own.
@@ -142,21 +159,31 @@ fn routes(path: &str, dev: bool) -> impl Fn(&mut ServiceConfig) + Clone + Send +
     }
 }
 
+/// What ends the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let came = self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready();
+        if came { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
 /// First no new connections, then every client is told, then the end. A second signal ends at once.
-async fn stop_on_signal(bayeux: Bayeux, server: ServerHandle) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals can't be received: end the server with SIGKILL");
-        return;
-    };
-    wait_for_either(&mut terminate, &mut interrupt).await;
+async fn stop_on_signal(bayeux: Bayeux, server: ServerHandle, mut signals: Signals) {
+    poll_fn(|cx| signals.poll(cx)).await;
     tracing::info!(sessions = bayeux.engine().sessions(), "shutting down");
     server.pause().await;
-    let mut told = std::pin::pin!(bayeux.shutdown(PATIENCE));
-    let mut again = std::pin::pin!(wait_for_either(&mut terminate, &mut interrupt));
-    let in_peace = std::future::poll_fn(|cx| {
-        use std::task::Poll;
-        if again.as_mut().poll(cx).is_ready() {
+    let mut told = pin!(bayeux.shutdown(PATIENCE));
+    let in_peace = poll_fn(|cx| {
+        if signals.poll(cx).is_ready() {
             return Poll::Ready(false);
         }
         told.as_mut().poll(cx).map(|()| true)
@@ -165,28 +192,25 @@ async fn stop_on_signal(bayeux: Bayeux, server: ServerHandle) {
     server.stop(in_peace).await;
 }
 
-async fn wait_for_either(one: &mut actix_rt::signal::unix::Signal, other: &mut actix_rt::signal::unix::Signal) {
-    std::future::poll_fn(|cx| {
-        if one.poll_recv(cx).is_ready() || other.poll_recv(cx).is_ready() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-}
-
-#[allow(clippy::print_stdout)] // The links are what the command is for; scripts read them here.
+/// The links are what the command is for; scripts read them here. Whether anybody does is not the server's concern.
 fn announce(address: SocketAddr, path: &str, dev: bool, secure: bool) {
     let scheme = if secure { "https" } else { "http" };
-    if dev {
-        println!("bayeux {} (Bayeux 1.0: websocket, long-polling)", env!("CARGO_PKG_VERSION"));
-        println!("chat: {scheme}://{address}/chat/");
-        println!("endpoint: {scheme}://{address}{path}");
-        println!("Open the chat in two browser windows. Ctrl-C ends the server.");
+    let text = if dev {
+        let (version, link) = (env!("CARGO_PKG_VERSION"), linked(address));
+        format!(
+            "bayeux {version} (Bayeux 1.0: websocket, long-polling)\nchat: {scheme}://{link}/chat/\n\
+             endpoint: {scheme}://{link}{path}\nOpen the chat in two browser windows. Ctrl-C ends the server.\n"
+        )
     } else {
-        println!("listening on {scheme}://{address}{path}");
-    }
+        format!("listening on {scheme}://{address}{path}\n")
+    };
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The address as a browser on this machine can open it: one that stands for all of them is none to go to.
+fn linked(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 
 fn options(common: &Common) -> Result<Options, Failure> {

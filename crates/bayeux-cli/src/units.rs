@@ -40,6 +40,12 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     millis.map(Duration::from_millis).ok_or_else(|| "write a time as 500ms, 20s, 2m or 1h, up to a day".to_owned())
 }
 
+/// As [`parse_duration`], but not nothing.
+pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
+    let span = parse_duration(text)?;
+    if span.is_zero() { Err("write a time above zero, such as 10s".to_owned()) } else { Ok(span) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,17 @@ macro_rules! stats {
         #[non_exhaustive]
         pub struct ServerStats { $($(#[doc = $doc])+ pub $name: u64,)+ }
 
+        /// What is not zero, as `name=value`.
+        impl std::fmt::Display for ServerStats {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let all = [$((stringify!($name), self.$name),)+];
+                for (at, (name, value)) in all.into_iter().filter(|(_, value)| *value > 0).enumerate() {
+                    write!(f, "{}{name}={value}", if at == 0 { "" } else { " " })?;
+                }
+                Ok(())
+            }
+        }
+
         #[derive(Default)]
         pub(crate) struct ServerCounters { $(pub(crate) $name: AtomicU64,)+ }
 
