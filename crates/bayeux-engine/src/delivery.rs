@@ -28,12 +28,13 @@ impl Delivery {
         Self { head: Bytes::copy_from_slice(head), keys: MatchKeys::new(channel), publisher: None }
     }
 
-    pub(crate) fn head(&self) -> &[u8] {
+    /// The message as it travels, without the closing brace.
+    pub fn head(&self) -> &[u8] {
         &self.head
     }
 
     /// The channel: the first of the keys.
-    pub(crate) fn channel(&self) -> &str {
+    pub fn channel(&self) -> &str {
         self.keys.iter().next().unwrap_or_default()
     }
 

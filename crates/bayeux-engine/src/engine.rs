@@ -146,7 +146,7 @@ impl Engine {
         self.with_shard(usize::from(ticket.shard), now, |shard, env| shard.retire(env, ticket.key()))
     }
 
-    /// A message from another node.
+    /// A message from another node. It is delivered as often as it is given: whoever drives a [`Backplane`] drops what is repeated.
     ///
     /// # Errors
     /// It was refused since an inbox is full; the sender may try again.
@@ -157,6 +157,11 @@ impl Engine {
         let shards = routed.map_err(|InboxFull| Refused)?;
         self.pump_unowned(now, shards);
         Ok(())
+    }
+
+    /// So much of what another node sent was lost on its way here. It is counted; subscribers are not told yet.
+    pub fn gap(&self, missing: u64) {
+        count_many(&self.counters.deliveries_missing, usize::try_from(missing).unwrap_or(usize::MAX));
     }
 
     /// Whether a connection that [published](Answer::published) to these shards is to wait, since one of them has more to

@@ -51,7 +51,7 @@ mod time;
 mod transfer;
 mod wake;
 
-pub use backplane::{Backplane, Edge, LocalBackplane};
+pub use backplane::{Backplane, Edge, LocalBackplane, Sequence};
 pub use call::{Answer, BrowserId, Call, Carrier, CloseReason, ConnectionId, Origin, Take, Ticket};
 pub use client_id::ClientId;
 pub use config::Config;

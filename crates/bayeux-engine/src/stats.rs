@@ -54,6 +54,8 @@ stats! {
     publishes_refused,
     /// Messages put into an outbox.
     deliveries,
+    /// What other nodes sent, and was lost on its way here.
+    deliveries_missing,
     /// Messages answered with 402.
     sessions_unknown,
     /// Of these, messages with a live session's id but without its cookie.

@@ -10,7 +10,7 @@ use crate::{
     world::{Event, World},
 };
 
-impl World {
+impl World<'_> {
     /// One act of a client, and when the next is.
     pub(crate) fn act(&mut self, client: usize) {
         if self.healed {
@@ -57,13 +57,30 @@ impl World {
         let Some(id) = it.session.as_deref().and_then(ClientId::parse) else {
             return;
         };
-        let engine = self.nodes[it.node].server.engine().clone();
-        match engine.export(self.now, &id) {
-            Err(error) => self.note(format_args!("client {client}'s session is not exported: {error}")),
+        let Some(node) = it.session.as_ref().and_then(|id| self.places.get(id)).copied() else {
+            return;
+        };
+        let moves = self.nodes.len() == 2 && self.random.percent(60);
+        self.move_session(id, if moves { 1 - node } else { node });
+    }
+
+    /// A session goes from where it is to a node: to the other one only while the backplane has nothing on its way, and
+    /// publishes are held back meanwhile, as whoever moves sessions must.
+    pub(crate) fn move_session(&mut self, id: ClientId, to: usize) {
+        let Some(from) = self.places.get(id.as_str()).copied() else {
+            return;
+        };
+        if from != to && (self.nodes[to].leaving || !self.settle_backplane()) {
+            return;
+        }
+        match self.nodes[from].server.engine().export(self.now, &id) {
+            Err(error) => self.note(format_args!("a session is not exported: {error}")),
             Ok(exported) => {
-                self.note(format_args!("client {client}'s session is exported: {} bytes", exported.len()));
-                self.model.transfer(self.now, id.as_str());
-                let adopted = engine.adopt(self.now, &exported);
+                self.note(format_args!("a session goes from node {from} to {to}: {} bytes", exported.len()));
+                self.happened.moved += u64::from(from != to);
+                self.places.insert(id.as_str().to_owned(), to);
+                self.model.transfer(self.now, id.as_str(), to);
+                let adopted = self.nodes[to].server.engine().adopt(self.now, &exported);
                 self.expect(if adopted == Ok(id) { Ok(()) } else { Err(format!("not adopted: {adopted:?}")) });
             }
         }
@@ -150,7 +167,7 @@ impl World {
     fn steals(&mut self, client: usize) {
         let victim = self.random.below(self.clients.len());
         let session = self.clients[victim].session.clone();
-        if victim != client && session.is_some() && self.clients[victim].node == self.clients[client].node {
+        if victim != client && session.is_some() {
             let (is_socket, with_cookie) = (self.random.percent(50), self.random.percent(50));
             let key = self.open(client, is_socket, with_cookie);
             if !self.settings.config.trust_client_session {

@@ -16,7 +16,6 @@ use crate::{
 };
 
 pub(crate) struct Client {
-    pub(crate) node: usize,
     peer: IpAddr,
     /// Its cookie, and when the upgrade of a socket named it.
     cookie: Option<(BrowserId, Option<Time>)>,
@@ -61,11 +60,10 @@ pub(crate) enum Timer {
     Resume,
 }
 
-impl World {
+impl World<'_> {
     pub(crate) fn add_client(&mut self, number: usize) {
         let trust = self.settings.config.trust_client_session;
         self.clients.push(Client {
-            node: number % self.settings.nodes,
             peer: IpAddr::V4(Ipv4Addr::new(10, 0, 0, number as u8)),
             cookie: None,
             keeps_cookies: !trust,
@@ -136,7 +134,9 @@ impl World {
             browser_upgraded: cookie.and_then(|(_, upgraded)| upgraded),
             shard: Some(self.random.below(self.settings.shards)),
         };
-        let node = it.node;
+        // Any node will do, but for one that shuts down: as a balancer sees it.
+        let up: Vec<usize> = (0..self.nodes.len()).filter(|node| !self.nodes[*node].leaving).collect();
+        let node = if up.is_empty() { 0 } else { self.random.pick(&up) };
         let low = self.random.between(1, 40);
         let latency = (low, low + self.random.pick(&[0, 10, 200]));
         let capacity = self.random.pick(&[64, 500, 100_000, 100_000]);
@@ -148,12 +148,14 @@ impl World {
             writes: 0,
             delayed: None,
             published: ShardSet::default(),
+            published_at: node,
             lent: false,
             gives_up: self.random.percent(70),
         };
         self.connections.push(Connection {
             client,
             node,
+            engine: node,
             is_socket,
             origin,
             session: None,
@@ -329,6 +331,10 @@ impl World {
 
     fn handshaken(&mut self, client: usize, key: ConnectionKey, reply: &Reply) {
         let browser = self.connections[key].origin.browser;
+        if !reply.successful {
+            let pause = reply.advice.as_ref().map_or(1000, |advice| advice.interval);
+            return self.timer_after(client, pause, Timer::Handshake);
+        }
         let it = &mut self.clients[client];
         if !self.connections[key].is_socket {
             it.cookie = browser.map(|browser| (browser, self.connections[key].origin.browser_upgraded));

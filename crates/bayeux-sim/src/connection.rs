@@ -11,7 +11,10 @@ pub(crate) type ConnectionKey = usize;
 
 pub(crate) struct Connection {
     pub(crate) client: usize,
+    /// The node whose front it is at.
     pub(crate) node: usize,
+    /// The node whose engine its ticket, and what is lent to it, are of: that of its session.
+    pub(crate) engine: usize,
     /// A WebSocket; else one request over HTTP and its response.
     pub(crate) is_socket: bool,
     pub(crate) origin: Origin,
@@ -48,7 +51,9 @@ pub(crate) struct ServerEnd {
     pub(crate) writes: u64,
     /// A reply that waits: until a time, or until inboxes have drained.
     pub(crate) delayed: Option<(Write, Option<Time>)>,
+    /// Which shards, and of which node, the last batch was published to.
     pub(crate) published: ShardSet,
+    pub(crate) published_at: usize,
     /// Socket: events were lent to the bytes last written.
     pub(crate) lent: bool,
     /// A front of our own gives up a write that takes too long; mounted in actix it can't.

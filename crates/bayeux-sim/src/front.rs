@@ -2,17 +2,17 @@
 
 use std::rc::Rc;
 
-use bayeux_engine::{Answer, Call, Carrier, HEADROOM, Take, Time};
+use bayeux_engine::{Answer, Call, Carrier, CloseReason, HEADROOM, Take, Time};
 use bayeux_protocol::{DecodeLimits, decode_batch};
 
 use crate::{
     connection::{Batch, ConnectionKey, Path, Write},
-    message::{self, Incoming, Request},
+    message::{self, Incoming},
     model::Place,
     world::{Event, World},
 };
 
-impl World {
+impl World<'_> {
     /// A batch has reached the server.
     pub(crate) fn upload(&mut self, key: ConnectionKey, batch: Batch) {
         let connection = &mut self.connections[key];
@@ -38,8 +38,15 @@ impl World {
     /// The engine handles a batch, and the model judges what it says.
     fn handle(&mut self, key: ConnectionKey, batch: Batch) -> (Answer, Rc<[Incoming]>) {
         let connection = &mut self.connections[key];
-        let (node, origin, is_socket) = (connection.node, connection.origin.clone(), connection.is_socket);
+        let (mut origin, is_socket) = (connection.origin.clone(), connection.is_socket);
+        // A node passes on what is of a session elsewhere.
+        let place = batch.session.as_ref().and_then(|id| self.places.get(id));
+        let node = place.copied().unwrap_or(connection.node);
+        if let (true, Carrier::Socket { ticket, .. }) = (node != connection.engine, &mut origin.carrier) {
+            *ticket = None;
+        }
         if !is_socket {
+            connection.engine = node;
             connection.session.clone_from(&batch.session);
         }
         let text = message::encode(batch.session.as_deref(), &batch.requests);
@@ -61,23 +68,18 @@ impl World {
         };
         let verdict = self.model.judge(&place, &messages);
         self.expect(verdict);
+        self.places.extend(handshaken(&messages).map(|session| (session, node)));
         let verdict = self.model.hold(self.now, key, &batch.requests);
         self.expect(verdict);
         if is_socket {
-            self.attach(key, &answer, &batch.requests, batch.session, &messages);
+            self.attach(key, node, &answer, handshaken(&messages).or(batch.session));
         }
+        self.connections[key].server.published_at = node;
         (answer, messages)
     }
 
-    /// A socket learns which session it has now.
-    fn attach(
-        &mut self,
-        key: ConnectionKey,
-        answer: &Answer,
-        requests: &[Request],
-        session: Option<String>,
-        messages: &[Incoming],
-    ) {
+    /// A socket learns which session it has now, and at which node.
+    fn attach(&mut self, key: ConnectionKey, node: usize, answer: &Answer, session: Option<String>) {
         let connection = &mut self.connections[key];
         if let (true, Carrier::Socket { may_adopt, .. }) = (answer.adopted, &mut connection.origin.carrier) {
             *may_adopt = None;
@@ -85,16 +87,11 @@ impl World {
         let Some(attached) = answer.attached else {
             return;
         };
-        let handshaken = messages.iter().find_map(|message| match message {
-            Incoming::Reply(reply) if requests[0].kind == message::Kind::Handshake => reply.client_id.clone(),
-            _ => None,
-        });
-        let session = handshaken.or(session);
-        let node = connection.node;
         let earlier = connection.set_ticket(Some(attached));
+        let at = std::mem::replace(&mut connection.engine, node);
         let before = std::mem::replace(&mut connection.session, session);
         if let Some(earlier) = earlier {
-            self.nodes[node].server.cancel(self.now, earlier);
+            self.nodes[at].server.cancel(self.now, earlier);
             if before != self.connections[key].session {
                 self.model.release(self.now, key, before.as_deref());
             }
@@ -137,7 +134,7 @@ impl World {
 
     fn is_paused(&self, key: ConnectionKey) -> bool {
         let connection = &self.connections[key];
-        let engine = self.nodes[connection.node].server.engine();
+        let engine = self.nodes[connection.server.published_at].server.engine();
         engine.is_paused(connection.server.published, &connection.server.waker)
     }
 
@@ -182,7 +179,7 @@ impl World {
             }
             Take::Released | Take::Close(_) => {
                 self.connections[key].server.held = None;
-                let verdict = self.model.finished(key);
+                let verdict = self.model.broken_off(key);
                 self.expect(verdict);
                 self.server_closes(key);
             }
@@ -191,7 +188,7 @@ impl World {
 
     fn take(&mut self, key: ConnectionKey, written: bool) -> Take {
         let connection = &self.connections[key];
-        let (node, ticket) = (connection.node, connection.ticket());
+        let (node, ticket) = (connection.engine, connection.ticket());
         let Some(ticket) = ticket else {
             return Take::Pending;
         };
@@ -210,7 +207,7 @@ impl World {
         let events = messages.iter().any(|message| matches!(message, Incoming::Event(_)));
         let place = Place {
             now: self.now,
-            node: connection.node,
+            node: connection.engine,
             connection: key,
             origin: &connection.origin,
             session: connection.session.as_deref(),
@@ -254,11 +251,14 @@ impl World {
             }
             Take::Released => self.detach(key),
             Take::Close(reason) => {
-                if reason == bayeux_engine::CloseReason::SessionEnded {
-                    let session = self.connections[key].session.clone();
-                    let verdict = self.model.session_closed(self.now, session.as_deref());
-                    self.expect(verdict);
-                }
+                let connection = &self.connections[key];
+                let session = connection.session.as_deref();
+                let verdict = match reason {
+                    CloseReason::SessionEnded => self.model.session_closed(self.now, session),
+                    CloseReason::ShuttingDown => self.model.told_to_leave(connection.engine, key, session),
+                    CloseReason::Cut => Ok(()),
+                };
+                self.expect(verdict);
                 self.detach(key);
                 self.server_closes(key);
             }
@@ -291,4 +291,12 @@ impl World {
         }
         true
     }
+}
+
+/// The session that a handshake made.
+fn handshaken(messages: &[Incoming]) -> Option<String> {
+    messages.iter().find_map(|message| match message {
+        Incoming::Reply(reply) if reply.handshake => reply.client_id.clone(),
+        _ => None,
+    })
 }

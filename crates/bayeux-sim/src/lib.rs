@@ -1,14 +1,28 @@
-//! A world for the engine: servers and scripted clients on one thread, in virtual time, with a network that delays, cuts and
-//! stalls, all of it decided by one seed. What must be true is checked after each step: by the engine's own
+//! A world for the engine: one node or two and scripted clients on one thread, in virtual time, with a network that delays, cuts
+//! and stalls, all of it decided by one seed. What must be true is checked after each step: by the engine's own
 //! [audit](bayeux_engine::Engine::audit), and by a model that knows the calls alone.
 //!
 //! ```text
 //!   settings ── what a seed decides before it begins
 //!   client, act ── what clients do        connection, network ── the way of the bytes, and the kernel between
 //!   front ── what a server's front does, poll by poll ──▶ server ── the engine, or one with a defect
+//!   backplane ── what joins the nodes, and loses and repeats        fate ── shards that panic, nodes that shut down
 //!   model ── what is due to whom, who deserves a 402, which connect is late
 //!   world ── the events, in the order that the seed chooses
 //! ```
+//!
+//! # What is promised
+//!
+//! - On a node, a message that was accepted is due at once to whoever is subscribed there, once, in the order in which messages
+//!   were accepted. It may be missing only if its connection was cut with it in the kernel, or if its session has ended: by
+//!   itself, by a limit, or with its shard or node.
+//! - On the other node it is due when it has arrived there, to whoever is subscribed then. It arrives once and in the order in
+//!   which its own node accepted messages. It doesn't if its node had not heard of the interest yet, or if a partition took it;
+//!   then the engine is told how much is missing.
+//! - A session that goes to another node loses nothing and gets nothing twice, provided that nothing was on its way between the
+//!   nodes and that publishes were held back meanwhile. Its calls are handled where it is, whichever node took them.
+//! - A shard that panics costs its own sessions alone: they get 402. When a node shuts down, what waits is handed over, each held
+//!   connect is answered, and its sessions are lost when it ends, unless they were moved before.
 //!
 //! The same seed gives the same run, step by step; so a failure is repeated with
 //! `cargo run -p bayeux-sim -- replay SEED`.
@@ -16,9 +30,12 @@
 //! What this can't see: threads that interleave, actix, the kernel itself. Those have tests of their own.
 
 mod act;
+mod backplane;
 mod client;
 mod connection;
+mod fate;
 mod front;
+mod happened;
 mod message;
 mod model;
 mod network;
@@ -32,6 +49,8 @@ use std::{sync::Arc, time::Duration};
 
 use bayeux_engine::Engine;
 
+pub use backplane::Told;
+pub use happened::Happened;
 pub use server::{Server, Sound};
 
 use crate::world::World;
@@ -50,7 +69,7 @@ pub struct Outcome {
     /// What happened, if it was to be kept.
     pub trace: Vec<String>,
     /// What the run came across.
-    pub seen: bayeux_engine::Stats,
+    pub happened: Happened,
 }
 
 /// Runs a seed with the engine as it is.

@@ -64,6 +64,8 @@ pub(crate) enum Incoming {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) id: u64,
+    /// It answers a handshake.
+    pub(crate) handshake: bool,
     pub(crate) successful: bool,
     pub(crate) client_id: Option<String>,
     /// The number in front of the error's text.
@@ -109,7 +111,8 @@ fn incoming(message: &Value) -> Result<Incoming, String> {
     if connect && advice.is_none() {
         return Err(format!("a connect reply without advice: {message}"));
     }
-    Ok(Incoming::Reply(Reply { id, successful, client_id: text("clientId"), error: text("error"), advice }))
+    let handshake = message["channel"] == "/meta/handshake";
+    Ok(Incoming::Reply(Reply { id, handshake, successful, client_id: text("clientId"), error: text("error"), advice }))
 }
 
 /// Stock clients keep what they last got, so what is left out would be forgotten.

@@ -3,6 +3,7 @@
 
 mod claim;
 mod delivery;
+mod fate;
 mod reply;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 use bayeux_engine::{Carrier, Config, Origin, Time};
 
 use claim::{Binding, Claim};
+pub(crate) use delivery::matches;
 pub(crate) use reply::Place;
 
 use crate::{
@@ -38,8 +40,12 @@ pub(crate) struct Model {
     next_subscription: u64,
     /// Sockets that have used up their one adoption.
     adopters: BTreeSet<ConnectionKey>,
-    /// Browsers that have.
-    used: BTreeSet<[u8; 16]>,
+    /// Browsers that have, each on the node of the session: nodes don't know of each other's.
+    used: BTreeSet<(usize, [u8; 16])>,
+    /// Events that a node has accepted and not told the others yet.
+    untold: BTreeSet<u64>,
+    /// Nodes that shut down, and since when.
+    leaving: BTreeMap<usize, Time>,
     /// Whether inboxes are so small that a publish may be refused.
     small_inboxes: bool,
 }
@@ -73,6 +79,8 @@ enum Life {
     Live,
     Disconnected,
     Ended,
+    /// Its shard or its node is not there any more.
+    Lost,
 }
 
 /// Events lent to a connection.
@@ -111,7 +119,8 @@ struct Asked {
 impl Model {
     pub(crate) fn new(config: Config, small_inboxes: bool) -> Self {
         let (sessions, asked, adopters) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { config, sessions, asked, next_subscription: 0, adopters, used: BTreeSet::new(), small_inboxes }
+        let (used, untold, leaving) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        Self { config, sessions, asked, next_subscription: 0, adopters, used, untold, leaving, small_inboxes }
     }
 
     /// A batch is about to be handled.
@@ -132,7 +141,7 @@ impl Model {
             let known = session.and_then(|id| self.sessions.get_mut(id));
             let claim = match (&request.kind, known) {
                 (Kind::Handshake, _) | (_, None) => Claim::Owner,
-                (_, Some(known)) => known.binding.claim(now, &mut origin, &self.config, &mut self.used),
+                (_, Some(known)) => known.binding.claim(now, known.node, &mut origin, &self.config, &mut self.used),
             };
             if let (true, Some(known)) = (claim == Claim::Owner, session.and_then(|id| self.sessions.get_mut(id))) {
                 known.seen = now;
@@ -163,6 +172,7 @@ impl Model {
             }
             let wish = wish.map_or(self.config.timeout, Duration::from_millis).min(self.config.timeout);
             let at_once = !std::mem::replace(&mut session.connected, true);
+            let at_once = at_once || self.leaving.contains_key(&session.node);
             let due = if at_once { now } else { now + wish };
             asked.due = Some(due);
             session.receives(now, connection);
@@ -188,8 +198,12 @@ impl Model {
     }
 
     /// A session was exported and adopted: nobody receives for it.
-    pub(crate) fn transfer(&mut self, now: Time, session: &str) {
+    pub(crate) fn transfer(&mut self, now: Time, session: &str, to: usize) {
         if let Some(session) = self.sessions.get_mut(session) {
+            if session.node != to {
+                session.node = to;
+                session.binding.leave_home();
+            }
             session.receiver = None;
             session.alive_until = session.alive_until.min(now + self.config.max_interval);
         }

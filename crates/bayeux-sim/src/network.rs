@@ -12,7 +12,7 @@ use crate::{
 /// Keepalive and user timeout: when a server notices by itself that a peer is gone.
 const KEEPALIVE_MILLIS: u64 = 15_000;
 
-impl World {
+impl World<'_> {
     /// The server begins to write. The write has its deadline.
     pub(crate) fn begin_write(&mut self, key: ConnectionKey, write: Write) {
         let now = self.now;
@@ -67,7 +67,7 @@ impl World {
         };
         let events: Vec<u64> = write.events().collect();
         let connection = &self.connections[key];
-        let (node, is_socket) = (connection.node, connection.is_socket);
+        let (node, is_socket) = (connection.engine, connection.is_socket);
         self.model.commit(self.now, key, write.session.as_deref(), &events);
         if connection.path == Path::Dead || !connection.client_open {
             self.model.lose(key);
@@ -143,7 +143,7 @@ impl World {
         if !std::mem::replace(&mut connection.server_open, false) {
             return;
         }
-        let node = connection.node;
+        let node = connection.engine;
         let mut tickets = Vec::from_iter(connection.set_ticket(None));
         let writing = connection.server.writing.take();
         let delayed = connection.server.delayed.take().map(|(write, _)| write);

@@ -3,7 +3,9 @@
 
 use std::{sync::Arc, task::Waker};
 
-use bayeux_engine::{Answer, Call, Engine, Pumped, Pumper, Take, Ticket, Time};
+use bayeux_engine::{Answer, Call, Engine, Pumped, Pumper, Sequence, Take, Ticket, Time};
+
+use crate::Told;
 
 /// The calls of a front, and of a worker's pump.
 pub trait Server {
@@ -21,6 +23,21 @@ pub trait Server {
 
     /// See [`Pumper::pump_shard`].
     fn pump(&mut self, now: Time, shard: usize, subscribers: usize, waker: &Waker) -> Pumped;
+
+    /// See [`Engine::leave`].
+    fn leave(&mut self, now: Time) {
+        self.engine().leave(now);
+    }
+
+    /// What the engine tells the other nodes, on its way to them.
+    fn told(&mut self, told: Told) -> Option<Told> {
+        Some(told)
+    }
+
+    /// See [`Sequence::arrive`].
+    fn arrive(&mut self, received: &mut Sequence, number: u64) -> Option<u64> {
+        received.arrive(number)
+    }
 
     /// The engine behind it, for what a simulation looks at.
     fn engine(&self) -> &Arc<Engine>;

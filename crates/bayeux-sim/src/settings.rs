@@ -33,6 +33,7 @@ impl Settings {
         config.timeout = millis(random, &[2000, 6000, 15_000]);
         config.max_interval = millis(random, &[3000, 6000, 10_000]);
         config.write_timeout = millis(random, &[1000, 3000, 8000]);
+        config.shutdown_spread = Duration::from_secs(1);
         config.broadcast_to_publisher = random.percent(80);
         config.meta_connect_deliver_only = random.percent(70);
         config.trust_client_session = random.percent(15);
@@ -46,7 +47,7 @@ impl Settings {
         }
         Self {
             config,
-            nodes: 1,
+            nodes: random.pick(&[1, 2, 2]),
             shards: random.between(3, 5) as usize,
             clients: random.between(3, 7) as usize,
             busy: Duration::from_millis(random.between(3000, 12_000)),

@@ -12,6 +12,8 @@ use std::{
 use bayeux_engine::{Engine, Time};
 
 use crate::{
+    Happened,
+    backplane::{Driver, Repeat},
     client::{Client, Timer},
     connection::{Batch, Connection, ConnectionKey},
     model::{Model, Verdict},
@@ -43,10 +45,21 @@ pub(crate) enum Event {
     Delayed(ConnectionKey),
     ServerLearns(ConnectionKey),
     ClientLearns(ConnectionKey),
-    Pump(usize, usize),
-    Alarm(usize, usize, u64),
+    Pump(usize, u64, usize),
+    Alarm(usize, u64, usize, u64),
     /// A session is exported and adopted again.
     Transfer,
+    /// Something has come from a node to the other, or comes again, or is tried again.
+    Arrive(usize),
+    Repeat(usize, Box<Repeat>),
+    Deliver(usize),
+    /// The backplane is cut, or whole again.
+    Partition,
+    /// A shard panics.
+    Break,
+    /// A node shuts down; later it ends, and another one begins in its place.
+    Leave,
+    Restart(usize),
     /// Something is late, or not.
     Look,
 }
@@ -55,7 +68,8 @@ pub(crate) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sleeper {
     Connection(ConnectionKey),
-    Shard(usize, usize),
+    /// Of a node that runs since then.
+    Shard(usize, u64, usize),
 }
 
 /// Rings for one sleeper. What was rung for is looked at after each step.
@@ -72,6 +86,13 @@ impl Wake for Bell {
 
 pub(crate) struct Node {
     pub(crate) server: Box<dyn Server>,
+    pub(crate) driver: Driver,
+    /// It shuts down.
+    pub(crate) leaving: bool,
+    /// How many of its shards were made to panic.
+    pub(crate) broken: u64,
+    /// Tells it from those that were in its place before.
+    run: u64,
     shards: Vec<ShardTask>,
 }
 
@@ -81,7 +102,8 @@ struct ShardTask {
     alarm: u64,
 }
 
-pub(crate) struct World {
+pub(crate) struct World<'a> {
+    make: &'a dyn Fn(Arc<Engine>) -> Box<dyn Server>,
     pub(crate) now: Time,
     pub(crate) settings: Settings,
     pub(crate) random: Random,
@@ -94,6 +116,9 @@ pub(crate) struct World {
     pub(crate) violation: Option<String>,
     /// No more faults: everybody is to recover.
     pub(crate) healed: bool,
+    pub(crate) happened: Happened,
+    /// Where each session is: whatever is asked of it is handled there, whichever node was asked.
+    pub(crate) places: BTreeMap<String, usize>,
     /// Requests and events of clients are numbered through.
     pub(crate) next_number: u64,
     events: BTreeMap<(Time, u32, u64), Event>,
@@ -102,13 +127,14 @@ pub(crate) struct World {
     pub(crate) steps: u64,
 }
 
-impl World {
-    pub(crate) fn new(seed: u64, keep_trace: bool, make: &dyn Fn(Arc<Engine>) -> Box<dyn Server>) -> Self {
+impl<'a> World<'a> {
+    pub(crate) fn new(seed: u64, keep_trace: bool, make: &'a dyn Fn(Arc<Engine>) -> Box<dyn Server>) -> Self {
         let mut random = Random::new(seed);
         let settings = Settings::draw(&mut random);
         let model = Model::new(settings.config.clone(), settings.small_inboxes);
         let rung = Arc::new(Mutex::new(Vec::new()));
         let mut world = Self {
+            make,
             now: Time::from_millis(1000),
             random,
             trace: Trace::new(keep_trace),
@@ -118,6 +144,8 @@ impl World {
             model,
             violation: None,
             healed: false,
+            happened: Happened::default(),
+            places: BTreeMap::new(),
             next_number: 1,
             events: BTreeMap::new(),
             scheduled: 0,
@@ -126,25 +154,30 @@ impl World {
             settings,
         };
         for node in 0..world.settings.nodes {
-            world.add_node(node, make);
+            let node = world.new_node(node);
+            world.nodes.push(node);
         }
         for client in 0..world.settings.clients {
             world.add_client(client);
         }
         world.after(0, Event::Look);
         world.after(500, Event::Transfer);
+        world.after(1500, Event::Partition);
+        world.schedule_fates();
         world
     }
 
-    fn add_node(&mut self, node: usize, make: &dyn Fn(Arc<Engine>) -> Box<dyn Server>) {
-        let shards = self.settings.shards;
-        let engine = Arc::new(Engine::new(self.settings.config.clone(), shards, self.random.bytes()));
-        let task = |shard| ShardTask { waker: self.waker(Sleeper::Shard(node, shard)), alarm: 0 };
-        let shards = (0..shards).map(task).collect();
-        self.nodes.push(Node { server: make(engine), shards });
-        for shard in 0..self.settings.shards {
-            self.after(0, Event::Pump(node, shard));
+    /// A node with an engine of its own.
+    pub(crate) fn new_node(&mut self, node: usize) -> Node {
+        let (driver, shards, run) = (Driver::default(), self.settings.shards, self.number());
+        let port = driver.port.clone();
+        let engine = Engine::with_backplane(self.settings.config.clone(), shards, self.random.bytes(), port);
+        let task = |shard| ShardTask { waker: self.waker(Sleeper::Shard(node, run, shard)), alarm: 0 };
+        let tasks = (0..shards).map(task).collect();
+        for shard in 0..shards {
+            self.after(0, Event::Pump(node, run, shard));
         }
+        Node { server: (self.make)(Arc::new(engine)), driver, leaving: false, broken: 0, run, shards: tasks }
     }
 
     fn waker(&self, sleeper: Sleeper) -> Waker {
@@ -191,6 +224,7 @@ impl World {
             let event = entry.remove();
             self.steps += 1;
             self.step(event);
+            self.send_told();
             self.wake();
             self.audit();
         }
@@ -210,20 +244,30 @@ impl World {
             Event::Delayed(connection) => self.delay_is_over(connection),
             Event::ServerLearns(connection) => self.server_drops(connection),
             Event::ClientLearns(connection) => self.client_learns(connection),
-            Event::Pump(node, shard) => self.pump(node, shard),
-            Event::Alarm(node, shard, alarm) => {
+            Event::Pump(node, run, shard) => self.pump(node, run, shard),
+            Event::Alarm(node, run, shard, alarm) => {
                 if self.nodes[node].shards[shard].alarm == alarm {
-                    self.pump(node, shard);
+                    self.pump(node, run, shard);
                 }
             }
             Event::Transfer => self.transfer(),
+            Event::Arrive(from) => self.arrive(from),
+            Event::Repeat(from, letter) => self.repeat(from, *letter),
+            Event::Deliver(node) => self.deliver_waiting(node),
+            Event::Partition => self.partition(),
+            Event::Break => self.breaks(),
+            Event::Leave => self.leaves(),
+            Event::Restart(node) => self.restart(node),
             Event::Look => self.look(),
         }
     }
 
-    fn pump(&mut self, node: usize, shard: usize) {
+    fn pump(&mut self, node: usize, run: u64, shard: usize) {
+        if self.nodes[node].run != run {
+            return;
+        }
         let budget = self.random.between(1, self.settings.budget) as usize;
-        let Node { server, shards } = &mut self.nodes[node];
+        let Node { server, shards, .. } = &mut self.nodes[node];
         let task = &mut shards[shard];
         let pumped = server.pump(self.now, shard, budget, &task.waker);
         task.alarm += 1;
@@ -231,9 +275,9 @@ impl World {
         self.note(format_args!("pump {node}.{shard} budget {budget}: more {}", pumped.more));
         if pumped.more {
             let pause = self.random.between(0, 2);
-            self.after(pause, Event::Pump(node, shard));
+            self.after(pause, Event::Pump(node, run, shard));
         } else if let Some(next) = pumped.next {
-            self.at(next, Event::Alarm(node, shard, alarm));
+            self.at(next, Event::Alarm(node, run, shard, alarm));
         }
     }
 
@@ -244,7 +288,7 @@ impl World {
             let pause = self.random.between(0, 3);
             match sleeper {
                 Sleeper::Connection(connection) => self.after(pause, Event::Poll(connection)),
-                Sleeper::Shard(node, shard) => self.after(pause, Event::Pump(node, shard)),
+                Sleeper::Shard(node, run, shard) => self.after(pause, Event::Pump(node, run, shard)),
             }
         }
     }
@@ -265,15 +309,23 @@ impl World {
         };
         let verdict = self.model.check_time(self.now, idle);
         self.expect(verdict);
+        for node in 0..self.nodes.len() {
+            let verdict = self.model.check_wanted(self.now, node, &self.nodes[node].driver.wanted);
+            self.expect(verdict);
+        }
         self.after(500, Event::Look);
     }
 }
 
 /// The end of a run.
-impl World {
+impl World<'_> {
     /// No more faults; whoever stalled reads again.
     pub(crate) fn heal(&mut self) {
         self.healed = true;
+        if self.nodes.len() == 2 {
+            self.join_nodes();
+            self.send_told();
+        }
         for key in 0..self.connections.len() {
             self.connections[key].kernel.stalled = false;
             self.move_bytes(key);
@@ -282,6 +334,7 @@ impl World {
 
     /// Everybody is connected again, with the subscriptions it wants, and has received what was due.
     pub(crate) fn check_settled(&mut self) {
+        self.check_joined();
         for client in 0..self.clients.len() {
             let it = &self.clients[client];
             let verdict = match &it.session {
@@ -311,20 +364,22 @@ impl World {
     pub(crate) fn check_empty(&mut self) {
         for node in 0..self.nodes.len() {
             let engine = self.nodes[node].server.engine();
-            let (audit, replaced) = (engine.audit(self.now), engine.stats().shards_replaced);
+            let audit = engine.audit(self.now);
             let verdict = match audit {
                 Ok(audit) if audit == bayeux_engine::Audit::default() => Ok(()),
                 Ok(audit) => Err(format!("something is left: {audit:?}")),
                 Err(broken) => Err(broken.to_string()),
             };
             self.expect(verdict);
-            self.expect(if replaced == 0 { Ok(()) } else { Err("a shard panicked".into()) });
+            self.check_panics(node);
         }
     }
 
-    pub(crate) fn outcome(self, seed: u64) -> crate::Outcome {
-        let seen = self.nodes[0].server.engine().stats();
+    pub(crate) fn outcome(mut self, seed: u64) -> crate::Outcome {
+        for node in 0..self.nodes.len() {
+            self.happened.add(&self.nodes[node].server.engine().stats());
+        }
         let (hash, steps, violation) = (self.trace.hash(), self.steps, self.violation);
-        crate::Outcome { seed, hash, steps, violation, trace: self.trace.into_lines(), seen }
+        crate::Outcome { seed, hash, steps, violation, trace: self.trace.into_lines(), happened: self.happened }
     }
 }

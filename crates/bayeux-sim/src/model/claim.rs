@@ -37,13 +37,19 @@ impl Binding {
         }
     }
 
+    /// It has gone to another node, where no connection is known.
+    pub(super) const fn leave_home(&mut self) {
+        self.home = None;
+    }
+
     /// What a connection may do with it; the one adoption that a session, a socket and a browser have is used up.
     pub(super) fn claim(
         &mut self,
         now: Time,
+        node: usize,
         origin: &mut Origin,
         config: &Config,
-        used: &mut BTreeSet<[u8; 16]>,
+        used: &mut BTreeSet<(usize, [u8; 16])>,
     ) -> Claim {
         let same_browser = origin.browser.is_some_and(|browser| self.browsers.contains(&browser));
         let same_socket = origin.carrier != Carrier::Http && self.home == Some(origin.connection);
@@ -62,7 +68,7 @@ impl Binding {
         if !(in_time && self.adoptable && self.peer == origin.peer && !config.adopt_window.is_zero()) {
             return Claim::Foreign;
         }
-        let unused = origin.browser.is_some_and(|browser| used.insert(browser.0));
+        let unused = origin.browser.is_some_and(|browser| used.insert((node, browser.0)));
         if !unused || !self.perhaps.is_empty() {
             self.perhaps.extend(origin.browser);
             return Claim::Unsure;

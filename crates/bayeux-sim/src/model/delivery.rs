@@ -7,6 +7,9 @@ use bayeux_engine::{Config, Time};
 use super::{Due, Life, Model, Place, Session, Verdict, WRITE_GRACE, Writing};
 use crate::connection::ConnectionKey;
 
+/// What the largest event takes of an outbox's bytes, at most.
+const WEIGHT: usize = 800;
+
 impl Model {
     /// A node has accepted an event: it is due to whoever is subscribed there now. `publisher` does not get it back.
     pub(crate) fn publish(&mut self, now: Time, node: usize, channel: &str, number: u64, publisher: Option<&str>) {
@@ -18,7 +21,8 @@ impl Model {
             let via: BTreeSet<u64> = matching.map(|(_, number)| *number).collect();
             if !via.is_empty() {
                 session.due.push_back(Due { number, since: now, via, optional: false });
-                session.may_overflow |= session.due.len() > self.config.max_queue;
+                let many = session.due.len() > self.config.max_queue;
+                session.may_overflow |= many || session.due.len() * WEIGHT > self.config.max_queue_bytes;
             }
         }
     }
@@ -139,6 +143,8 @@ impl Session {
             .take_if(|writing| !writing.gives_up && writing.counts_since.is_some_and(|since| now >= since + limit))
         {
             self.write_ended = now;
+            // Its link is over too: what becomes of the connection later does not put off the session's end.
+            self.receiver = self.receiver.filter(|receiver| *receiver != writing.connection);
             for due in self.due.iter_mut().filter(|due| writing.events.contains(&due.number)) {
                 due.optional = true;
             }

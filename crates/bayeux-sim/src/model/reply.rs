@@ -74,8 +74,8 @@ impl Model {
         if asked.claim == Claim::Foreign {
             return Err(format!("request {id} used a session of somebody else"));
         }
-        if session.life == Life::Disconnected {
-            return Err(format!("request {id} used a session that has disconnected"));
+        if session.life != Life::Live {
+            return Err(format!("request {id} used a session that is over: {:?}", session.life));
         }
         let config = &self.config;
         let idle = config.timeout + config.write_timeout * 2 + config.interval + config.max_interval * 2;
@@ -87,6 +87,9 @@ impl Model {
     }
 
     fn handshaken(&mut self, place: &Place<'_>, reply: &Reply) -> Verdict {
+        if !reply.successful && self.leaving.contains_key(&place.node) {
+            return Ok(());
+        }
         let (true, Some(id)) = (reply.successful, &reply.client_id) else {
             return Err(format!("a handshake was refused: {:?}", reply.error));
         };
@@ -164,6 +167,7 @@ impl Model {
                 if !reply.successful {
                     return if self.small_inboxes { Ok(()) } else { refused() };
                 }
+                self.untold.insert(*number);
                 let publisher = (!self.config.broadcast_to_publisher).then_some(id);
                 self.publish(place.now, place.node, channel, *number, publisher);
             }

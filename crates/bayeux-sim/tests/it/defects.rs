@@ -5,9 +5,11 @@ mod known;
 
 use std::{collections::BTreeSet, sync::Arc, task::Waker};
 
-use bayeux_engine::{Answer, Call, Carrier, ConnectionId, Engine, Origin, Pumped, Take, Ticket, Time};
+use bayeux_engine::{
+    Answer, Call, Carrier, CloseReason, ConnectionId, Edge, Engine, Origin, Pumped, Sequence, Take, Ticket, Time,
+};
 use bayeux_protocol::{DecodeLimits, Subscription, decode_batch};
-use bayeux_sim::{Server, Sound, run_with};
+use bayeux_sim::{Server, Sound, Told, run_with};
 
 use self::{
     frames::{Suppressed, ended, reversed},
@@ -17,6 +19,8 @@ use self::{
 const SEEDS: u64 = 1000;
 /// A defect strikes on one of so many occasions: one that always did would be found at once.
 const RARITY: u64 = 12;
+/// Of those that have few occasions.
+const RARITY_OF_RARE: u64 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
@@ -44,9 +48,19 @@ enum Defect {
     LostAlarm,
     /// Who has unsubscribed gets events all the same.
     DeafToUnsubscribe,
+    /// What the backplane repeats is delivered again.
+    RepeatedDelivered,
+    /// The other node is not told of an interest that began.
+    InterestEdgeLost,
+    /// When the server shuts down, a connect that is held stays so.
+    HeldAtShutdown,
+    /// When the server shuts down, sockets are closed with what waits for them.
+    EventsLeftAtShutdown,
+    /// A publish does not get to the other node.
+    PublishNotTold,
 }
 
-const DEFECTS: [Defect; 11] = [
+const DEFECTS: [Defect; 16] = [
     Defect::LostWake,
     Defect::DrainIntoDeadPoll,
     Defect::DuplicateAfterAbort,
@@ -58,6 +72,11 @@ const DEFECTS: [Defect; 11] = [
     Defect::ForgottenCancel,
     Defect::LostAlarm,
     Defect::DeafToUnsubscribe,
+    Defect::RepeatedDelivered,
+    Defect::InterestEdgeLost,
+    Defect::HeldAtShutdown,
+    Defect::EventsLeftAtShutdown,
+    Defect::PublishNotTold,
 ];
 
 /// An engine with a defect.
@@ -70,18 +89,23 @@ struct Defective {
     ended: BTreeSet<String>,
     occasions: u64,
     budget_cut: bool,
+    leaving: bool,
+    /// Connects that are never answered.
+    stuck: Vec<Ticket>,
 }
 
 impl Defective {
     fn new(engine: Arc<Engine>, defect: Defect) -> Self {
         let suppressed = Suppressed::new(engine.shards());
-        let (known, ended) = (Known::default(), BTreeSet::new());
-        Self { sound: Sound::new(engine), defect, known, suppressed, ended, occasions: 0, budget_cut: false }
+        let (known, ended, stuck) = (Known::default(), BTreeSet::new(), Vec::new());
+        let (occasions, budget_cut, leaving) = (0, false, false);
+        Self { sound: Sound::new(engine), defect, known, suppressed, ended, occasions, budget_cut, leaving, stuck }
     }
 
     fn strikes(&mut self) -> bool {
         self.occasions += 1;
-        self.occasions.is_multiple_of(RARITY)
+        let rare = self.defect == Defect::DrainIntoDeadPoll;
+        self.occasions.is_multiple_of(if rare { RARITY_OF_RARE } else { RARITY })
     }
 
     /// Ends sessions whose connect is held for longer than they may live without one.
@@ -175,7 +199,14 @@ impl Server for Defective {
         if written {
             self.known.unlend(ticket);
         }
+        if self.stuck.contains(&ticket) {
+            return Take::Pending;
+        }
         match self.sound.take(now, ticket, written, waker) {
+            Take::Frame { lent: true, .. } if self.leaving && self.defect == Defect::EventsLeftAtShutdown => {
+                self.sound.cancel(now, ticket);
+                Take::Close(CloseReason::ShuttingDown)
+            }
             Take::Frame { frame, lent, last } => {
                 self.known.answered(ticket);
                 if lent {
@@ -215,6 +246,28 @@ impl Server for Defective {
             pumped.next = None;
         }
         pumped
+    }
+
+    fn leave(&mut self, now: Time) {
+        self.leaving = true;
+        if self.defect == Defect::HeldAtShutdown {
+            self.stuck = self.known.held();
+        }
+        self.sound.leave(now);
+    }
+
+    fn told(&mut self, told: Told) -> Option<Told> {
+        let lost = match told {
+            Told::Published(_) => self.defect == Defect::PublishNotTold,
+            Told::Interest(_, Edge::Up) => self.defect == Defect::InterestEdgeLost,
+            Told::Interest(_, Edge::Down) => false,
+        };
+        if lost && self.strikes() { None } else { self.sound.told(told) }
+    }
+
+    fn arrive(&mut self, received: &mut Sequence, number: u64) -> Option<u64> {
+        let arrived = self.sound.arrive(received, number);
+        if arrived.is_none() && self.defect == Defect::RepeatedDelivered && self.strikes() { Some(0) } else { arrived }
     }
 
     fn engine(&self) -> &Arc<Engine> {

@@ -48,14 +48,22 @@ fn a_thousand_seeds_break_nothing_and_each_runs_the_same_twice() {
     // What they are there for did happen.
     let sum = |count: fn(&Outcome) -> u64| outcomes.iter().map(count).sum::<u64>();
     let seen = [
-        ("deliveries", sum(|it| it.seen.deliveries)),
-        ("expired", sum(|it| it.seen.sessions_expired)),
-        ("overflowed", sum(|it| it.seen.sessions_overflowed)),
-        ("refused publishes", sum(|it| it.seen.publishes_refused)),
-        ("foreign", sum(|it| it.seen.sessions_foreign)),
-        ("superseded", sum(|it| it.seen.connects_superseded)),
-        ("transfers", sum(|it| it.seen.sessions_adopted)),
-        ("cut writes", sum(|it| it.seen.writes_cut)),
+        ("deliveries", sum(|it| it.happened.deliveries)),
+        ("expired", sum(|it| it.happened.expired)),
+        ("overflowed", sum(|it| it.happened.overflowed)),
+        ("refused publishes", sum(|it| it.happened.publishes_refused)),
+        ("foreign", sum(|it| it.happened.foreign)),
+        ("superseded", sum(|it| it.happened.superseded)),
+        ("transfers", sum(|it| it.happened.transfers)),
+        ("cut writes", sum(|it| it.happened.writes_cut)),
+        ("lost sessions", sum(|it| it.happened.sessions_lost)),
+        ("panics", sum(|it| it.happened.broken)),
+        ("restarts", sum(|it| it.happened.restarts)),
+        ("moved to the other node", sum(|it| it.happened.moved)),
+        ("crossed", sum(|it| it.happened.crossed)),
+        ("repeated", sum(|it| it.happened.repeated)),
+        ("partitions", sum(|it| it.happened.partitions)),
+        ("lost", sum(|it| it.happened.lost)),
     ];
     println!("{seen:?}");
     for (what, count) in seen {

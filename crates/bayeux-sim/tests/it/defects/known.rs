@@ -53,6 +53,10 @@ impl Known {
         self.held.retain(|(_, held, _)| *held != ticket);
     }
 
+    pub(crate) fn held(&self) -> Vec<Ticket> {
+        self.held.iter().map(|(_, ticket, _)| *ticket).collect()
+    }
+
     /// Takes a session whose connect is held since a time that `long` says is long ago.
     pub(crate) fn held_since(&mut self, long: impl Fn(Time) -> bool) -> Option<(String, Origin)> {
         let at = self.held.iter().position(|(since, ..)| long(*since))?;
