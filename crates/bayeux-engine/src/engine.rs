@@ -109,7 +109,10 @@ impl Engine {
             let attached = turn.answer.attached;
             match handshake {
                 Some(first) if first == at => self.handshake(now, &mut turn, request),
-                Some(_) => turn.replies.push(&reply::refusal(request, error_code::MESSAGE_IN_COMPANY, &[])),
+                Some(_) => {
+                    count(&self.counters.messages_refused);
+                    turn.replies.push(&reply::refusal(request, error_code::MESSAGE_IN_COMPANY, &[]));
+                }
                 None => self.message(now, &mut turn, request),
             }
             self.attach(now, &mut turn, attached);

@@ -24,6 +24,7 @@ use crate::{
     Bayeux,
     http::Response,
     reply::{Cut, ReplyBody},
+    stats::count,
     worker,
 };
 
@@ -66,7 +67,10 @@ async fn answer(bayeux: &Bayeux, request: &HttpRequest, mut payload: Payload) ->
     let response = match request::read_body(request, &mut payload, bayeux.max_body()).await {
         Ok(body) => bayeux.serve(&head, &body),
         Err(request::BodyError::TooLarge) => bayeux.too_large(&head),
-        Err(request::BodyError::Broken) => Response::text(400, "The body did not arrive whole."),
+        Err(request::BodyError::Broken) => {
+            count(&bayeux.counters().bodies_malformed);
+            Response::text(400, "The body did not arrive whole.")
+        }
     };
     respond(response)
 }

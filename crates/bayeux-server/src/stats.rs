@@ -42,7 +42,11 @@ stats! {
     sockets_without_session,
     /// Requests and upgrades refused since they came from a foreign site (403).
     cross_site_refused,
-    /// Request bodies that were no Bayeux batch (400).
+    /// Upgrades refused since they asked for no WebSocket of version 13 (400, 426).
+    upgrades_refused,
+    /// Requests refused for their method (405).
+    methods_refused,
+    /// Request bodies that were no Bayeux batch, or badly framed (400).
     bodies_malformed,
     /// Request bodies over the limit (413).
     bodies_too_large,
@@ -50,6 +54,8 @@ stats! {
     bodies_unsupported,
     /// WebSockets closed for what they sent: 1002, 1003, 1007, 1008 or 1009.
     sockets_refused,
+    /// Of these, the ones closed for their frames; the others for what a message said.
+    frames_refused,
     /// Held connects whose peer vanished.
     polls_abandoned,
     /// Connections refused since there were too many (503).
@@ -58,7 +64,7 @@ stats! {
     handshakes_failed,
     /// Connections closed since no request, or not all of its head, came in time (408).
     heads_timed_out,
-    /// Connections closed since a request's head was malformed (400, 417 or 431).
+    /// Connections closed since a request's head was malformed or too large (400, 417 or 431).
     heads_malformed,
     /// Connections closed since a request's body did not come in time (408).
     bodies_timed_out,

@@ -40,8 +40,8 @@ impl Chunked {
             match self.state {
                 State::Size => {
                     let Some(line) = line(input)? else { return Ok(false) };
-                    let size = read_size(&line).ok_or(BadBody::Malformed)?;
-                    if body.len() + size > self.limit {
+                    let size = read_size(&line)?;
+                    if size > self.limit - body.len() {
                         return Err(BadBody::TooLarge);
                     }
                     self.state = if size == 0 { State::Trailers { bytes: 0 } } else { State::Data { left: size } };
@@ -92,14 +92,17 @@ fn line(input: &mut BytesMut) -> Result<Option<BytesMut>, BadBody> {
 }
 
 /// The size in front of any extension.
-fn read_size(line: &[u8]) -> Option<usize> {
-    let digits = line.split(|byte| *byte == b';').next()?.trim_ascii_end();
-    let hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-    let significant = digits.iter().skip_while(|digit| **digit == b'0').count();
-    if !hex || significant > MAX_SIZE_DIGITS {
-        return None;
+fn read_size(line: &[u8]) -> Result<usize, BadBody> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Err(BadBody::Malformed);
     }
-    usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    let significant = digits.iter().skip_while(|digit| **digit == b'0').count();
+    if significant > MAX_SIZE_DIGITS {
+        return Err(BadBody::TooLarge);
+    }
+    let text = std::str::from_utf8(digits).map_err(|_| BadBody::Malformed)?;
+    usize::from_str_radix(text, 16).map_err(|_| BadBody::Malformed)
 }
 
 #[cfg(test)]
@@ -138,8 +141,9 @@ mod tests {
             (b"0x1\r\na\r\n", BadBody::Malformed),
             (b"1\na\r\n", BadBody::Malformed),
             (b"1\r\nab\r\n", BadBody::Malformed),
-            (b"fffffff\r\n", BadBody::Malformed),
-            (b"ffffffffffffffffffffff\r\n", BadBody::Malformed),
+            (b"fffffff\r\n", BadBody::TooLarge),
+            (b"ffffffffffffffffffffff\r\n", BadBody::TooLarge),
+            (b"fffffffffffffffffffffx\r\n", BadBody::Malformed),
             (b"41\r\n", BadBody::TooLarge),
         ] {
             assert_eq!(decode(text, 0), Err(why), "{text:?}");

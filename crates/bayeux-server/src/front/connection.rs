@@ -117,6 +117,7 @@ impl<T: Stream> Connection<'_, T> {
                 }
                 seen = self.input.len();
                 if seen >= options.max_head_bytes {
+                    count(&self.endpoint.bayeux.counters().heads_malformed);
                     let text = format!("The head of the request is larger than {} bytes.", options.max_head_bytes);
                     return Poll::Ready(Err(End::Told(431, text)));
                 }
@@ -210,6 +211,7 @@ impl<T: Stream> Connection<'_, T> {
                     Ok(None) => {}
                     Err(BadBody::TooLarge) => return Poll::Ready(Err(End::Told(413, String::new()))),
                     Err(BadBody::Malformed) => {
+                        count(&self.endpoint.bayeux.counters().bodies_malformed);
                         let text = "The chunks of the body are malformed.".to_owned();
                         return Poll::Ready(Err(End::Told(400, text)));
                     }

@@ -88,7 +88,6 @@ impl<'h> RequestHead<'h> {
     /// What the endpoint has to know.
     pub(super) fn endpoint_head(&self, peer: IpAddr, secure: bool) -> Head<'h> {
         let raw = |name| self.all(name).next();
-        let encoding = self.text("content-encoding").unwrap_or("identity");
         Head {
             method: match self.method {
                 "POST" => Method::Post,
@@ -105,7 +104,7 @@ impl<'h> RequestHead<'h> {
             },
             cookies: self.all("cookie").collect(),
             content_type: self.text("content-type"),
-            encoded: !encoding.eq_ignore_ascii_case("identity"),
+            encoded: self.all("content-encoding").any(|value| !value.trim_ascii().eq_ignore_ascii_case(b"identity")),
             peer,
             secure,
         }

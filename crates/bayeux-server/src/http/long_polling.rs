@@ -41,6 +41,7 @@ impl Bayeux {
                 _ => Response::empty(204).with("Allow", "GET, HEAD, POST, OPTIONS"),
             },
             Method::Other => {
+                count(&self.counters().methods_refused);
                 Response::text(405, "This is a Bayeux endpoint: POST messages to it, or open a WebSocket.")
                     .with("Allow", "GET, HEAD, POST, OPTIONS")
             }

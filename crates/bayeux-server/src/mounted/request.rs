@@ -16,7 +16,7 @@ use crate::http::{Head, Method, gate::CrossSite};
 
 pub(super) fn head(request: &HttpRequest) -> Head<'_> {
     let text = |name| request.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
-    let encoding = text(header::CONTENT_ENCODING).unwrap_or("identity");
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
     Head {
         method: match *request.method() {
             HttpMethod::POST => Method::Post,
@@ -33,7 +33,7 @@ pub(super) fn head(request: &HttpRequest) -> Head<'_> {
         },
         cookies: request.headers().get_all(header::COOKIE).map(header::HeaderValue::as_bytes).collect(),
         content_type: text(header::CONTENT_TYPE),
-        encoded: !encoding.eq_ignore_ascii_case("identity"),
+        encoded: encodings.any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")),
         peer: request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip()),
         secure: request.app_config().secure(),
     }

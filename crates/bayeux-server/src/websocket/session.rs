@@ -23,6 +23,8 @@ const MOST_EVENTS_IN_A_ROW: u8 = 8;
 
 /// Why sockets are closed on shutdown.
 const LEAVING: &str = "the server is shutting down";
+/// Pings and pongs that a peer may send in a second; one more closes the socket with 1008.
+const MAX_CONTROLS: u16 = 1000;
 
 /// One WebSocket on the server.
 pub struct Socket {
@@ -36,6 +38,8 @@ pub struct Socket {
     lent: bool,
     /// Frames with events given out since the peer was last read.
     events_in_a_row: u8,
+    /// Pings and pongs that came in this second.
+    controls: (u64, u16),
     /// Where its last messages were published to.
     published: ShardSet,
     state: State,
@@ -64,8 +68,9 @@ impl Socket {
         count(&bayeux.counters().sockets_opened);
         let decoder = Decoder::new(bayeux.options().limits.max_bytes);
         let (out, lent, published, state) = (Out::default(), false, ShardSet::default(), State::Open);
-        let (unread, events_in_a_row, timer) = (head_bytes, 0, None);
-        let mut socket = Self { bayeux, origin, decoder, unread, out, lent, events_in_a_row, published, state, timer };
+        let (unread, events_in_a_row, controls, timer) = (head_bytes, 0, (0, 0), None);
+        let mut socket =
+            Self { bayeux, origin, decoder, unread, out, lent, events_in_a_row, controls, published, state, timer };
         socket.expect_session();
         socket
     }
@@ -133,11 +138,26 @@ impl Socket {
             match self.decoder.decode(&mut self.unread) {
                 Ok(None) => return,
                 Ok(Some(Incoming::Text(text))) => self.batch(&text),
-                Ok(Some(Incoming::Ping(payload))) => codec::encode_pong(&payload, self.out.control()),
-                Ok(Some(Incoming::Pong)) => {}
+                Ok(Some(Incoming::Ping(payload))) => {
+                    codec::encode_pong(&payload, self.out.control());
+                    self.count_control();
+                }
+                Ok(Some(Incoming::Pong)) => self.count_control(),
                 Ok(Some(Incoming::Close(code))) => self.close(code.unwrap_or(1000), ""),
-                Err(refused) => self.refuse(refused.code(), &refused.to_string()),
+                Err(refused) => self.refuse_frame(refused.code(), &refused.to_string()),
             }
+        }
+    }
+
+    /// Pings and pongs cost a wake-up each and carry nothing, so a flood of them ends the connection.
+    fn count_control(&mut self) {
+        let second = self.bayeux.now().as_millis() / 1000;
+        if self.controls.0 != second {
+            self.controls = (second, 0);
+        }
+        self.controls.1 += 1;
+        if self.controls.1 > MAX_CONTROLS {
+            self.refuse_frame(1008, "too many pings");
         }
     }
 
@@ -239,6 +259,11 @@ impl Socket {
                 }
             }
         }
+    }
+
+    fn refuse_frame(&mut self, code: u16, reason: &str) {
+        count(&self.bayeux.counters().frames_refused);
+        self.refuse(code, reason);
     }
 
     fn refuse(&mut self, code: u16, reason: &str) {

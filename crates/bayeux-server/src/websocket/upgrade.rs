@@ -6,6 +6,7 @@ use super::accept::Upgrade;
 use crate::{
     Bayeux,
     http::{Head, Response, gate::Site},
+    stats::count,
 };
 
 /// An upgrade that is granted.
@@ -28,6 +29,7 @@ impl Bayeux {
             return Err(Box::new(self.refuse_site(head)));
         }
         let accept = asked.accept().map_err(|refusal| {
+            count(&self.counters().upgrades_refused);
             let response = Response::text(refusal.status(), format!("No WebSocket: {refusal}."));
             Box::new(response.with("Sec-WebSocket-Version", "13"))
         })?;

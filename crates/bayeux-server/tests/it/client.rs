@@ -198,6 +198,11 @@ impl Ws {
     }
 
     pub(crate) fn frame(&mut self, first: u8, payload: &[u8]) {
+        self.http.write(Self::masked(first, payload));
+    }
+
+    /// The bytes of a frame that begins with `first`.
+    pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
         let mask = [0x11, 0x22, 0x33, 0x44];
         let mut bytes = vec![first];
         match payload.len() {
@@ -213,7 +218,7 @@ impl Ws {
         }
         bytes.extend_from_slice(&mask);
         bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        self.http.write(bytes);
+        bytes
     }
 
     pub(crate) fn messages(&mut self) -> Vec<Value> {

@@ -5,6 +5,7 @@
 
 mod client;
 mod front;
+mod hostile;
 mod server;
 
 macro_rules! under {
@@ -14,6 +15,7 @@ macro_rules! under {
             const FRONT: crate::server::Front = $front;
 
             mod cross_site;
+            mod hostile;
             mod http;
             mod moving;
             mod shutdown;

@@ -1,0 +1,140 @@
+//! Hostile input on either transport. Each case gets what the table says, is counted, and is noticed by nobody else.
+
+use std::{
+    io::{Read, Write},
+    net::Shutdown,
+};
+
+use serde_json::{Value, json};
+
+use super::FRONT;
+use crate::{
+    client::{Frame, Http, Ws, connect},
+    hostile::{
+        Attack,
+        frames::bad_frames,
+        messages::{BadMessage, channels, client_ids, wrong_fields},
+        texts::bad_texts,
+    },
+    server::{Server, options},
+};
+
+/// A server whose sessions live as long as the test.
+fn attack() -> Attack {
+    let mut options = options();
+    options.engine.max_interval = std::time::Duration::from_secs(120);
+    Attack::on(Server::with(FRONT, options))
+}
+
+/// Writes what the server may not want to read.
+fn throw(peer: &Http, bytes: &[u8]) {
+    let _refused_early = peer.stream().write_all(bytes);
+}
+
+/// The socket ends with this code, and nothing else but pongs comes before.
+fn closes(socket: &mut Ws, code: u16, name: &str) {
+    loop {
+        match socket.read() {
+            Frame::Pong(_) => {}
+            other => break assert_eq!(other, Frame::Close(code), "{name}"),
+        }
+    }
+    // As clients do; actix otherwise waits for that, a second long.
+    let _closed_by_now = socket.http.stream().shutdown(Shutdown::Write);
+    let mut rest = Vec::new();
+    let _end_or_reset = socket.http.stream().read_to_end(&mut rest);
+    assert_eq!(rest, b"", "{name}: more behind the close frame");
+}
+
+#[test]
+fn bx_hrd_1_texts_that_are_no_batch_are_refused_whole_on_both_transports() {
+    let mut attack = attack();
+    let mut watcher = Http::session(&attack.server);
+    watcher.subscribe("/h");
+    let texts = bad_texts(&watcher.id);
+    for bad in &texts {
+        let (body, socket) = bad.counters();
+        attack.case(&bad.name, body, |server| {
+            let mut peer = watcher.again(server);
+            let head = format!("POST /bayeux HTTP/1.1\r\nHost: app.example\r\nContent-Type: application/json\r\nContent-Length: {}\r\nCookie: {}\r\n\r\n", bad.text.len(), peer.cookie.clone().unwrap_or_default());
+            throw(&peer, &[head.as_bytes(), &bad.text].concat());
+            assert_eq!(peer.answer().status, bad.status, "{}", bad.name);
+        });
+        attack.case(&bad.name, socket, |server| {
+            let mut peer = Ws::upgrade(watcher.again(server));
+            let frame = Ws::masked(0x81, &bad.text);
+            throw(&peer.http, &frame);
+            closes(&mut peer, bad.close, &bad.name);
+        });
+    }
+    let mut watcher = watcher.again(&attack.server);
+    assert_eq!(watcher.post(connect("after")).len(), 1, "nothing took effect");
+    assert!(attack.end("texts") >= 400);
+}
+
+#[test]
+fn bx_lm_1_a_hundred_thousand_messages_are_too_many_where_the_bytes_are_not() {
+    let mut options = options();
+    options.limits.max_bytes = 1024 * 1024;
+    let mut attack = Attack::on(Server::with(FRONT, options));
+    for message in ["{}", "{\"a\":1}"] {
+        let batch = format!("[{}{message}]", format!("{message},").repeat(99_999));
+        attack.case(message, crate::hostile::Counter::bodies_malformed, |server| {
+            let answer = Http::open(server).request("POST", "/bayeux", &[], batch.as_bytes());
+            assert_eq!(answer.status, 400);
+        });
+        attack.case(message, crate::hostile::Counter::sockets_refused, |server| {
+            let mut peer = Ws::open(server);
+            peer.frame(0x81, batch.as_bytes());
+            closes(&mut peer, 1008, message);
+        });
+    }
+    assert_eq!(attack.end("batches"), 4);
+}
+
+/// The reply to the batch's last message has the error, cut and clean.
+fn refuses(replies: &[Value], bad: &BadMessage) {
+    let reply = replies.last().unwrap_or_else(|| panic!("{:.80}: no reply", bad.name));
+    let error = reply["error"].as_str().unwrap_or_else(|| panic!("{:.80}: {reply}", bad.name));
+    let (code, text) = bad.error;
+    let as_told = error.starts_with(&format!("{code}:")) && error.ends_with(&format!(":{text}"));
+    assert!(as_told && reply["successful"] == false, "{:.80}: {error}", bad.name);
+    assert!(error.len() <= 4 + 64 + 1 + text.len() && !error.contains(char::is_control), "{:.80}: {error}", bad.name);
+}
+
+#[test]
+fn bx_fld_12_messages_that_are_wrong_are_refused_one_by_one_on_both_transports() {
+    let mut attack = attack();
+    let (mut http, mut socket) = (Http::session(&attack.server), Ws::session(&attack.server));
+    let mut watcher = Http::session(&attack.server);
+    watcher.subscribe("/h");
+    http.subscribe("/mine");
+    socket.call(json!([{"channel": "/meta/subscribe", "subscription": "/mine"}]));
+    let expired = Http::session(&attack.server);
+    expired.again(&attack.server).post(json!([{"channel": "/meta/disconnect"}]));
+    let stray = client_ids(&expired.id, &watcher.id);
+    for bad in wrong_fields().into_iter().chain(channels()).chain(stray) {
+        attack.case(&bad.name, bad.counter, |_| refuses(&http.post(bad.batch.clone()), &bad));
+        attack.case(&bad.name, bad.counter, |_| refuses(&socket.call(bad.batch.clone()), &bad));
+    }
+    // Neither session was ended, unsubscribed or given something that it did not ask for; nobody was sent anything.
+    assert_eq!(watcher.post(connect("after")).len(), 1);
+    watcher.post(json!([{"channel": "/h", "data": 1}, {"channel": "/mine", "data": 2}]));
+    assert_eq!(http.post(connect("after"))[0], json!({"channel": "/mine", "data": 2}));
+    assert_eq!(socket.messages(), [json!({"channel": "/mine", "data": 2})]);
+    assert_eq!(watcher.post(connect("after"))[0], json!({"channel": "/h", "data": 1}));
+    assert!(attack.end("messages") >= 400);
+}
+
+#[test]
+fn bx_ws_6_frames_that_may_not_be_close_the_socket_with_their_code() {
+    let mut attack = attack();
+    for bad in bad_frames() {
+        attack.case(&bad.name, bad.counter, |server| {
+            let mut peer = Ws::open(server);
+            throw(&peer.http, &bad.bytes);
+            closes(&mut peer, bad.close, &bad.name);
+        });
+    }
+    assert!(attack.end("frames") >= 100);
+}
