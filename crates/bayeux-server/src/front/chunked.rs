@@ -80,7 +80,7 @@ impl Chunked {
 /// Takes a line that ends with CR LF, without its end.
 fn line(input: &mut BytesMut) -> Result<Option<BytesMut>, BadBody> {
     let Some(end) = input.iter().take(MAX_LINE_BYTES + 2).position(|byte| *byte == b'\n') else {
-        return if input.len() > MAX_LINE_BYTES { Err(BadBody::Malformed) } else { Ok(None) };
+        return if input.len() >= MAX_LINE_BYTES + 2 { Err(BadBody::Malformed) } else { Ok(None) };
     };
     let mut line = input.split_to(end + 1);
     line.truncate(end);
@@ -129,6 +129,18 @@ mod tests {
         let text = b"3\r\nabc\r\n0A;x=\"y\"\r\n0123456789\r\n0\r\nTrailer: 1\r\n\r\nGET";
         for cut in 0..=text.len() {
             assert_eq!(decode(text, cut), Ok((true, b"abc0123456789".to_vec(), b"GET".to_vec())), "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_longest_line_is_read_wherever_it_is_cut_and_no_longer_one() {
+        for (length, expected) in
+            [(MAX_LINE_BYTES, Ok((true, Vec::new(), Vec::new()))), (MAX_LINE_BYTES + 1, Err(BadBody::Malformed))]
+        {
+            let text = [b"0;", &vec![b'x'; length - 2][..], b"\r\n\r\n"].concat();
+            for cut in 0..=text.len() {
+                assert_eq!(decode(&text, cut), expected, "{length} {cut}");
+            }
         }
     }
 
