@@ -9,6 +9,8 @@ mod chunked;
 mod connection;
 mod deadline;
 mod endpoint;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod io;
 mod listener;
 mod options;

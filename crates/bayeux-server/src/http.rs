@@ -1,7 +1,7 @@
 //! The HTTP endpoint: what is asked before the engine is, and long-polling.
 
 pub mod cookie;
-mod form;
+pub(crate) mod form;
 pub mod gate;
 mod head;
 mod long_polling;

@@ -36,6 +36,9 @@ mod worker;
 pub use bayeux::Bayeux;
 pub use bayeux_engine::{Config, Stats};
 pub use error::StartError;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use front::fuzzing;
 pub use front::{Front, FrontOptions, serve};
 #[cfg(feature = "tls")]
 pub use front::{TlsError, tls_config};

@@ -40,6 +40,17 @@ pub(crate) fn run() -> Result<()> {
     python_environment()
 }
 
+/// The C++ compiler that the fuzzer is built with; no test needs it.
+pub(crate) fn cpp_compiler() -> Result<()> {
+    if process::probe("c++", &["--version"]).is_some() {
+        return Ok(());
+    }
+    if !debian::may_install() {
+        bail!("fuzzing needs a C++ compiler, c++ (on Debian, as root: apt-get install g++); please install that first");
+    }
+    debian::install(&["g++"])
+}
+
 /// Says in one sentence what has to be installed by hand.
 fn complain(needs: &[String]) -> Result<()> {
     let Some((last, others)) = needs.split_last() else { return Ok(()) };

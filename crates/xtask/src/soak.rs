@@ -1,5 +1,7 @@
 //! `cargo xtask soak`: what finds more the longer it runs.
 
+mod fuzz;
+
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -25,6 +27,11 @@ pub(crate) enum Soak {
         #[arg(long)]
         from: Option<u64>,
     },
+    /// Fuzz what reads bytes of a peer, one target after the other, guided by the code that is reached.
+    ///
+    /// Needs a C++ compiler; installs one as a Debian package if this is root and apt-get is there. An input that breaks a
+    /// promise ends its target; it is kept in crates/bayeux-fuzz/regressions, where every later test run repeats it.
+    Fuzz(fuzz::Fuzz),
 }
 
 /// Long enough for a cold build on one slow core.
@@ -32,9 +39,15 @@ const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Tells whether nothing was found.
 pub(crate) fn run(what: &Soak) -> Result<bool> {
-    let Soak::Sim { minutes, from } = what;
+    match what {
+        Soak::Sim { minutes, from } => simulate(*minutes, *from),
+        Soak::Fuzz(what) => fuzz::run(what),
+    }
+}
+
+fn simulate(minutes: u64, from: Option<u64>) -> Result<bool> {
     let from = match from {
-        Some(from) => *from,
+        Some(from) => from,
         None => SystemTime::UNIX_EPOCH.elapsed().context("the clock is before 1970")?.as_secs() * 1000,
     };
     let run = ["run", "--locked", "--release", "--package", "bayeux-sim", "--", "sweep"];

@@ -16,7 +16,7 @@ use super::{
     endpoint::{Endpoint, Judged},
     io::{Stream, poll_fill, poll_write_all},
     output::{self, After},
-    request::{BadHead, Framing, end_of_head, with_head},
+    request::{BadHead, Framing, find_head, with_head},
 };
 use crate::{
     http::Response,
@@ -108,14 +108,10 @@ impl<T: Stream> Connection<'_, T> {
         let mut seen = 0;
         poll_fn(|cx| {
             loop {
-                while self.input.starts_with(b"\r\n") {
-                    self.input.advance(2);
-                }
-                if let Some(length) = end_of_head(&self.input, seen) {
+                if let Some(length) = find_head(&mut self.input, &mut seen) {
                     self.deadline.clear();
                     return Poll::Ready(Ok(length));
                 }
-                seen = self.input.len();
                 if seen >= options.max_head_bytes {
                     count(&self.endpoint.bayeux.counters().heads_malformed);
                     let text = format!("The head of the request is larger than {} bytes.", options.max_head_bytes);

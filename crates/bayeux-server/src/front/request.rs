@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use bytes::{Buf, BytesMut};
+
 use crate::{
     http::{Head, Method, gate::CrossSite},
     websocket::accept::Upgrade,
@@ -55,8 +57,19 @@ impl BadHead {
     }
 }
 
+/// Skips empty lines in front of a head (RFC 9112, 2.2); returns the head's length if it has come whole. `seen` is how far it
+/// was looked for already.
+pub(super) fn find_head(input: &mut BytesMut, seen: &mut usize) -> Option<usize> {
+    while input.starts_with(b"\r\n") {
+        input.advance(2);
+    }
+    let end = end_of_head(input, *seen);
+    *seen = input.len();
+    end
+}
+
 /// Where the head that begins `bytes` ends, if it has come whole; looks from `seen` on.
-pub(super) fn end_of_head(bytes: &[u8], seen: usize) -> Option<usize> {
+fn end_of_head(bytes: &[u8], seen: usize) -> Option<usize> {
     const END: &[u8] = b"\r\n\r\n";
     let from = seen.saturating_sub(END.len() - 1);
     bytes.get(from..)?.windows(END.len()).position(|window| window == END).map(|at| from + at + END.len())

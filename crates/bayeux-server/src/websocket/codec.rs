@@ -139,6 +139,14 @@ impl Decoder {
         decoded
     }
 
+    /// Bytes of payload that are held.
+    #[cfg(feature = "fuzzing")]
+    #[doc(hidden)]
+    pub fn buffered(&self) -> usize {
+        let control = if let State::Control { payload, .. } = &self.state { payload.len() } else { 0 };
+        self.message.len() + control
+    }
+
     fn step(&mut self, input: &mut Bytes) -> Result<Option<Incoming>, Refused> {
         loop {
             let complete = match &mut self.state {
