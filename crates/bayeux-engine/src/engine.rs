@@ -42,7 +42,6 @@ pub struct Engine {
     adopters: Adopters,
     pub(crate) owners: Owners,
     backplane: Arc<dyn Backplane>,
-    telling: Mutex<()>,
     /// Tells this engine from any other.
     boot: u64,
 }
@@ -84,7 +83,6 @@ impl Engine {
             adopters: Adopters::default(),
             owners: Owners::new(shards),
             backplane,
-            telling: Mutex::new(()),
             boot: rng.next_u64(),
             config,
         }
@@ -404,7 +402,7 @@ impl Engine {
             result
         };
         wakes.fire();
-        self.tell_edges();
+        self.router.interest.tell(|pattern, edge| self.backplane.interest(pattern, edge));
         result
     }
 
@@ -423,18 +421,6 @@ impl Engine {
             cell.clear_poison();
             shard
         })
-    }
-
-    /// Tells the backplane of edges, in order, one thread at a time, with no other lock held.
-    fn tell_edges(&self) {
-        while self.router.interest.has_edges() {
-            let Ok(_gate) = self.telling.try_lock() else {
-                return;
-            };
-            while let Some((pattern, edge)) = self.router.interest.next_edge() {
-                self.backplane.interest(&pattern, edge);
-            }
-        }
     }
 }
 

@@ -5,16 +5,17 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{
-            AtomicBool,
-            Ordering::{Acquire, Release},
-        },
+        Arc, PoisonError,
+        atomic::Ordering::{Acquire, Release},
     },
     task::Waker,
 };
 
-use crate::{Delivery, wake::WakeList};
+use crate::{
+    Delivery,
+    sync::{AtomicBool, Mutex, MutexGuard},
+    wake::WakeList,
+};
 
 /// The place of an entry in a shard's stream of deliveries. Starts at 1, never repeats, stays below 2^53 (at a million a
 /// second for 285 years); also the position of the entry in every outbox it reaches.
@@ -48,7 +49,7 @@ struct Queue {
 pub(crate) struct Reservation(usize);
 
 impl Inbox {
-    pub(crate) const fn new(limit: usize, pause: usize) -> Self {
+    pub(crate) fn new(limit: usize, pause: usize) -> Self {
         let queue = Queue { entries: VecDeque::new(), next: Position(1), bytes: 0, paused: Vec::new() };
         Self { queue: Mutex::new(queue), over: AtomicBool::new(false), limit, pause }
     }

@@ -7,11 +7,8 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{
-            AtomicBool,
-            Ordering::{Acquire, Release},
-        },
+        Arc, PoisonError, TryLockError,
+        atomic::Ordering::{Acquire, Release},
     },
 };
 
@@ -20,6 +17,7 @@ use bayeux_protocol::MatchKeys;
 use crate::{
     backplane::Edge,
     hash::{Keyed, Map},
+    sync::{AtomicBool, Mutex, RwLock},
 };
 
 /// Shards one bit each, so at most 64.
@@ -50,6 +48,8 @@ pub(crate) struct Interest {
     table: RwLock<Table>,
     /// Whether there are edges to tell: read after each call, so without the lock.
     untold: AtomicBool,
+    /// Held by the one that tells.
+    telling: Mutex<()>,
 }
 
 struct Table {
@@ -61,7 +61,7 @@ struct Table {
 impl Interest {
     pub(crate) fn new(hash: Keyed) -> Self {
         let table = Table { shards: hash.map(), edges: VecDeque::new() };
-        Self { table: RwLock::new(table), untold: AtomicBool::new(false) }
+        Self { table: RwLock::new(table), untold: AtomicBool::new(false), telling: Mutex::new(()) }
     }
 
     /// The shards in which some pattern of `keys` has a subscriber.
@@ -113,12 +113,23 @@ impl Interest {
         self.untold.store(true, Release);
     }
 
-    pub(crate) fn has_edges(&self) -> bool {
-        self.untold.load(Acquire)
+    /// Tells of edges, in order, one thread at a time. Whoever comes meanwhile leaves its edges to the one that tells.
+    pub(crate) fn tell(&self, tell: impl Fn(&str, Edge)) {
+        while self.untold.load(Acquire) {
+            // One that panicked in somebody else's code has left the edges as they are.
+            let _gate = match self.telling.try_lock() {
+                Ok(gate) => gate,
+                Err(TryLockError::Poisoned(gate)) => gate.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            while let Some((pattern, edge)) = self.next_edge() {
+                tell(&pattern, edge);
+            }
+        }
     }
 
     /// The oldest edge not yet told.
-    pub(crate) fn next_edge(&self) -> Option<(Arc<str>, Edge)> {
+    fn next_edge(&self) -> Option<(Arc<str>, Edge)> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let edge = table.edges.pop_front();
         if edge.is_none() {

@@ -47,6 +47,7 @@ mod shard;
 mod stats;
 mod store;
 mod subscription;
+mod sync;
 mod time;
 mod transfer;
 mod wake;

@@ -1,7 +1,7 @@
 //! `Router`: the way of a publish to the inboxes of the shards that want it, and whom to wake there.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     task::Waker,
 };
 
@@ -10,6 +10,7 @@ use crate::{
     hash::Keyed,
     inbox::{Inbox, Reservation},
     interest::{Interest, ShardSet},
+    sync::Mutex,
     wake::WakeList,
 };
 
@@ -74,3 +75,6 @@ impl Router {
         shards.iter().filter_map(|shard| self.lanes.get(shard)).any(|lane| lane.inbox.pause(waker))
     }
 }
+
+#[cfg(all(test, loom))]
+mod tests;

@@ -30,6 +30,12 @@ impl World<'_> {
         self.nodes[node].broken += 1;
         self.nodes[node].server.engine().break_shard(shard, self.now);
         let shards = self.settings.shards;
+        for (key, connection) in self.connections.iter().enumerate() {
+            let session = connection.session.as_deref().filter(|_| connection.engine == node);
+            if connection.ticket().is_some() && session.is_some_and(|id| shard_of(id, shards) == shard) {
+                self.model.unlink(key);
+            }
+        }
         self.model.lose_sessions(node, |id| shard_of(id, shards) == shard);
     }
 

@@ -88,6 +88,7 @@ impl World<'_> {
             return;
         };
         let earlier = connection.set_ticket(Some(attached));
+        self.model.link(key);
         let at = std::mem::replace(&mut connection.engine, node);
         let before = std::mem::replace(&mut connection.session, session);
         if let Some(earlier) = earlier {
@@ -254,7 +255,7 @@ impl World<'_> {
                 let connection = &self.connections[key];
                 let session = connection.session.as_deref();
                 let verdict = match reason {
-                    CloseReason::SessionEnded => self.model.session_closed(self.now, session),
+                    CloseReason::SessionEnded => self.model.session_closed(self.now, key, session),
                     CloseReason::ShuttingDown => self.model.told_to_leave(connection.engine, key, session),
                     CloseReason::Cut => Ok(()),
                 };

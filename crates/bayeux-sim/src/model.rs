@@ -44,6 +44,8 @@ pub(crate) struct Model {
     used: BTreeSet<(usize, [u8; 16])>,
     /// Events that a node has accepted and not told the others yet.
     untold: BTreeSet<u64>,
+    /// Connections whose link was lost with a shard: they are closed, whatever their session was told or wherever it is now.
+    unlinked: BTreeSet<ConnectionKey>,
     /// Nodes that shut down, and since when.
     leaving: BTreeMap<usize, Time>,
     /// Whether inboxes are so small that a publish may be refused.
@@ -120,7 +122,8 @@ impl Model {
     pub(crate) fn new(config: Config, small_inboxes: bool) -> Self {
         let (sessions, asked, adopters) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let (used, untold, leaving) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        Self { config, sessions, asked, next_subscription: 0, adopters, used, untold, leaving, small_inboxes }
+        let (next_subscription, unlinked) = (0, BTreeSet::new());
+        Self { config, sessions, asked, next_subscription, adopters, used, untold, unlinked, leaving, small_inboxes }
     }
 
     /// A batch is about to be handled.

@@ -25,6 +25,8 @@ pub(crate) enum What {
     Clippy,
     /// All Rust tests: cargo test --workspace.
     Rust,
+    /// Every interleaving of the engine's concurrent parts, tried out by loom.
+    Loom,
     /// Rustdoc finds nothing wrong in the libraries.
     Doc,
     /// The same as cargo xtask tidy.
@@ -64,6 +66,7 @@ fn steps_of(what: What) -> &'static [Step] {
         What::Fmt => &[Step::Fmt],
         What::Clippy => &[Step::Clippy],
         What::Rust => &[Step::Rust],
+        What::Loom => &[Step::Loom],
         What::Doc => &[Step::Doc],
         What::Tidy => &[Step::Tidy],
         What::Peers => &[Step::Setup, Step::Build, Step::Node, Step::Python],

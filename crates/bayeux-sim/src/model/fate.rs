@@ -17,6 +17,16 @@ impl Model {
         }
     }
 
+    /// The link of a connection was lost.
+    pub(crate) fn unlink(&mut self, connection: ConnectionKey) {
+        self.unlinked.insert(connection);
+    }
+
+    /// A connection has a new link.
+    pub(crate) fn link(&mut self, connection: ConnectionKey) {
+        self.unlinked.remove(&connection);
+    }
+
     /// A node shuts down: whoever holds a connect there is answered now, and so is each later one.
     pub(crate) fn leave(&mut self, now: Time, node: usize) {
         self.leaving.insert(node, now);
@@ -49,12 +59,10 @@ impl Model {
         }
     }
 
-    /// The response to a held connect breaks off: only if its session was lost.
+    /// The response to a held connect breaks off: only if its link was lost.
     pub(crate) fn broken_off(&self, connection: ConnectionKey) -> Verdict {
-        let asked = self.asked.values().filter(|asked| asked.connection == connection);
-        let mut sessions = asked.map(|asked| asked.session.as_ref().and_then(|id| self.sessions.get(id)));
-        let lost = sessions.all(|session| session.is_some_and(|session| session.life == Life::Lost));
-        if lost { Ok(()) } else { Err(format!("connection {connection} breaks off, but its session was not lost")) }
+        let lost = self.unlinked.contains(&connection);
+        if lost { Ok(()) } else { Err(format!("connection {connection} breaks off, but its shard did not panic")) }
     }
 
     /// An engine tells the other nodes of an event.

@@ -44,7 +44,10 @@ impl Model {
     }
 
     /// The engine has closed a socket since its session ended.
-    pub(crate) fn session_closed(&mut self, now: Time, session: Option<&str>) -> Verdict {
+    pub(crate) fn session_closed(&mut self, now: Time, connection: ConnectionKey, session: Option<&str>) -> Verdict {
+        if self.unlinked.contains(&connection) {
+            return Ok(());
+        }
         match session.and_then(|id| self.sessions.get_mut(id)) {
             Some(session) => session.gone(now),
             None => Err("a socket without a session was closed for its session's end".into()),

@@ -18,6 +18,7 @@ pub(super) enum Step {
     Tidy,
     Clippy,
     Rust,
+    Loom,
     Doc,
     Build,
     Node,
@@ -46,12 +47,13 @@ const TEST_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 impl Step {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Setup,
         Self::Fmt,
         Self::Tidy,
         Self::Clippy,
         Self::Rust,
+        Self::Loom,
         Self::Doc,
         Self::Build,
         Self::Node,
@@ -65,6 +67,7 @@ impl Step {
             Self::Tidy => "tidy",
             Self::Clippy => "clippy",
             Self::Rust => "rust",
+            Self::Loom => "loom",
             Self::Doc => "doc",
             Self::Build => "build",
             Self::Node => "node",
@@ -79,6 +82,7 @@ impl Step {
             Self::Tidy => "this workspace's own rules",
             Self::Clippy => "clippy over all crates and targets",
             Self::Rust => "the Rust tests of all crates",
+            Self::Loom => "every interleaving of the engine's concurrent parts",
             Self::Doc => "rustdoc finds nothing wrong in the libraries",
             Self::Build => "the release binary for the real clients",
             Self::Node => "npm cometd, npm faye and Chromium against the release binary",
@@ -96,6 +100,7 @@ impl Step {
             }),
             Self::Clippy => check(cargo("clippy").args(["--workspace", "--all-targets", "--", "--deny", "warnings"])),
             Self::Rust => rust(),
+            Self::Loom => loom(),
             // Of the libraries: what a program's command line is made of is help text, and no documentation.
             Self::Doc => {
                 check(cargo("doc").args(["--workspace", "--lib", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))
@@ -126,6 +131,22 @@ fn rust() -> Result<Outcome> {
         return Ok(built);
     }
     tests(cargo("test").args(["--workspace", "--no-fail-fast"]), TEST_LIMIT, Form::Cargo)
+}
+
+/// Under loom the engine is another program, in a directory of its own, so that nothing else is built anew.
+fn loom() -> Result<Outcome> {
+    let target = workspace::metadata()?.target_directory.join("loom");
+    let engine = |more: &[&str]| {
+        let mut cargo = cargo("test");
+        cargo.args(["--package", "bayeux-engine", "--lib"]).args(more);
+        cargo.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", &target);
+        cargo
+    };
+    let built = check(&mut engine(&["--no-run"]))?;
+    if built.failure.is_some() {
+        return Ok(built);
+    }
+    tests(&mut engine(&["loom_"]), TEST_LIMIT, Form::Cargo)
 }
 
 fn build(context: &mut Context) -> Result<Outcome> {
