@@ -79,7 +79,12 @@ fn respond(response: Response) -> HttpResponse {
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut builder = HttpResponse::build(status);
     for (name, value) in response.headers {
-        builder.append_header((name, value));
+        if name == "Connection" {
+            // actix decides what stands there.
+            builder.force_close();
+        } else {
+            builder.append_header((name, value));
+        }
     }
     builder.body(Body(response.body))
 }

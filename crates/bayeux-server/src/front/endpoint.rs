@@ -48,11 +48,12 @@ impl Endpoint {
         };
         // A body that is not read would be taken for the next request.
         let after_unread = if matches!(framing, Framing::None | Framing::Sized(0)) { after } else { After::Close };
+        let endpoint_head = head.endpoint_head(peer, self.secure);
         if !ours {
             let text = format!("Nothing is here: the Bayeux endpoint is {}.", self.options.path);
-            return Ok(Judged::Answer { response: Response::text(404, text), after: after_unread });
+            let response = Response::text(404, text).without_body(endpoint_head.method);
+            return Ok(Judged::Answer { response, after: after_unread });
         }
-        let endpoint_head = head.endpoint_head(peer, self.secure);
         if let Some(asked) = head.upgrade() {
             return Ok(match self.bayeux.upgrade(&endpoint_head, &asked) {
                 Ok(upgraded) => Judged::Upgrade(Box::new(upgraded)),

@@ -25,13 +25,15 @@ impl Bayeux {
     /// # Errors
     /// The response to give instead of a 101.
     pub(crate) fn upgrade(&self, head: &Head<'_>, asked: &Upgrade<'_>) -> Result<Upgraded, Box<Response>> {
+        // The answer to a HEAD has no body, whatever it is.
+        let refuse = |response: Response| Box::new(response.without_body(head.method));
         if self.site(head) == Site::Foreign {
-            return Err(Box::new(self.refuse_site(head)));
+            return Err(refuse(self.refuse_site(head)));
         }
         let accept = asked.accept().map_err(|refusal| {
             count(&self.counters().upgrades_refused);
             let response = Response::text(refusal.status(), format!("No WebSocket: {refusal}."));
-            Box::new(response.with("Sec-WebSocket-Version", "13"))
+            refuse(response.with("Sec-WebSocket-Version", "13"))
         })?;
         let known = self.cookies().read(head.cookies.iter().copied());
         let may_adopt = known.is_none().then(|| self.now());

@@ -2,11 +2,12 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
 };
 
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 use crate::server::Server;
 
@@ -38,7 +39,18 @@ impl Response {
 
 impl Http {
     pub(crate) fn open(server: &Server) -> Self {
-        let stream = TcpStream::connect(server.address).expect("the server listens");
+        Self::over(TcpStream::connect(server.address).expect("the server listens"))
+    }
+
+    /// From another address of this machine.
+    pub(crate) fn open_from(server: &Server, source: Ipv4Addr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((source, 0)).into()).expect("all of 127.0.0.0/8 is this machine");
+        socket.connect(&server.address.into()).expect("the server listens");
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         stream.set_nodelay(true).expect("a socket option");
         Self { stream: BufReader::new(stream), cookie: None, id: String::new() }
@@ -94,6 +106,13 @@ impl Http {
             self.cookie = Some(cookie.to_owned());
         }
         response
+    }
+
+    /// Everything up to the end, which the server makes.
+    pub(crate) fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        self.stream.read_to_end(&mut rest).expect("an end, not a reset");
+        String::from_utf8_lossy(&rest).into_owned()
     }
 
     fn body(&mut self, response: &Response) -> Vec<u8> {

@@ -3,4 +3,5 @@
 mod application;
 mod deadlines;
 mod framing;
+mod hostile;
 mod tls;

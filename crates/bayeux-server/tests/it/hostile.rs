@@ -1,6 +1,8 @@
 //! An attack: a server, a session on each transport that must not notice, and cases, each with the counter that tells of it.
 
+pub(crate) mod asks;
 pub(crate) mod frames;
+pub(crate) mod heads;
 mod healthy;
 pub(crate) mod messages;
 pub(crate) mod texts;
@@ -31,8 +33,10 @@ macro_rules! counters {
 }
 
 counters! {
-    server bodies_malformed bodies_too_large sockets_refused frames_refused sockets_closed;
-    engine messages_refused handshakes_refused sessions_unknown sessions_foreign;
+    server
+        bodies_malformed bodies_too_large bodies_unsupported methods_refused upgrades_refused sockets_refused
+        frames_refused sockets_closed heads_malformed heads_timed_out bodies_timed_out writes_timed_out polls_abandoned;
+    engine messages_refused handshakes_refused sessions_unknown sessions_foreign publishes;
 }
 
 /// A server under attack.

@@ -15,9 +15,11 @@ macro_rules! under {
             const FRONT: crate::server::Front = $front;
 
             mod cross_site;
+            mod hijack;
             mod hostile;
             mod http;
             mod moving;
+            mod origins;
             mod shutdown;
             mod websocket;
         }

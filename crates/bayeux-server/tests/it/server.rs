@@ -50,7 +50,11 @@ impl Server {
     }
 
     pub(crate) fn with_tls(config: Arc<ServerConfig>) -> Self {
-        Self::run(Front::Own, options(), FrontOptions::default(), Some(config))
+        Self::with_tls_and_limits(config, FrontOptions::default())
+    }
+
+    pub(crate) fn with_tls_and_limits(config: Arc<ServerConfig>, limits: FrontOptions) -> Self {
+        Self::run(Front::Own, options(), limits, Some(config))
     }
 
     fn run(front: Front, options: Options, limits: FrontOptions, tls: Option<Arc<ServerConfig>>) -> Self {

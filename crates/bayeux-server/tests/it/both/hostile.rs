@@ -11,12 +11,14 @@ use super::FRONT;
 use crate::{
     client::{Frame, Http, Ws, connect},
     hostile::{
-        Attack,
+        Attack, Counter,
         frames::bad_frames,
+        asks::{ASKS, TOO_LARGE},
+        heads::{REQUESTS, SMUGGLED},
         messages::{BadMessage, channels, client_ids, wrong_fields},
         texts::bad_texts,
     },
-    server::{Server, options},
+    server::{Front, Server, options},
 };
 
 /// A server whose sessions live as long as the test.
@@ -79,11 +81,11 @@ fn bx_lm_1_a_hundred_thousand_messages_are_too_many_where_the_bytes_are_not() {
     let mut attack = Attack::on(Server::with(FRONT, options));
     for message in ["{}", "{\"a\":1}"] {
         let batch = format!("[{}{message}]", format!("{message},").repeat(99_999));
-        attack.case(message, crate::hostile::Counter::bodies_malformed, |server| {
+        attack.case(message, Counter::bodies_malformed, |server| {
             let answer = Http::open(server).request("POST", "/bayeux", &[], batch.as_bytes());
             assert_eq!(answer.status, 400);
         });
-        attack.case(message, crate::hostile::Counter::sockets_refused, |server| {
+        attack.case(message, Counter::sockets_refused, |server| {
             let mut peer = Ws::open(server);
             peer.frame(0x81, batch.as_bytes());
             closes(&mut peer, 1008, message);
@@ -137,4 +139,75 @@ fn bx_ws_6_frames_that_may_not_be_close_the_socket_with_their_code() {
         });
     }
     assert!(attack.end("frames") >= 100);
+}
+
+/// Where a request ends is never a matter of opinion, and what is refused is the connection's last.
+#[test]
+fn requests_that_could_be_read_in_two_ways_are_refused_and_nothing_behind_them_is_served() {
+    let mut attack = attack();
+    for bad in REQUESTS {
+        // What actix refuses never comes to us: it is not ours to count.
+        let (status, counter) = match FRONT {
+            Front::Own => (bad.status.0, bad.counter),
+            Front::Mounted => (bad.status.1, Counter::publishes),
+        };
+        attack.case(bad.name, counter, |server| {
+            let mut peer = Http::open(server);
+            throw(&peer, format!("{}\r\n{}{SMUGGLED}", bad.head, bad.body).as_bytes());
+            let answer = peer.answer();
+            assert_eq!(answer.status, status, "{}", bad.name);
+            if FRONT == Front::Own {
+                assert_eq!(answer.header("connection"), Some("close"), "{}", bad.name);
+            }
+            let _closed_by_now = peer.stream().shutdown(Shutdown::Write);
+            let rest = peer.rest();
+            assert!(rest.is_empty() || status == 200, "{}: {rest}", bad.name);
+        });
+    }
+    assert!(attack.end("requests") >= 70);
+}
+
+#[test]
+fn what_the_endpoint_does_not_serve_is_refused_with_the_status_that_says_why() {
+    let mut attack = attack();
+    for (method, headers, body, status, counter) in ASKS {
+        let name = format!("{method} {headers:?} {body:?}");
+        attack.case(&name, *counter, |server| {
+            let answer = Http::open(server).request(method, "/bayeux", headers, body);
+            assert_eq!(answer.status, *status, "{name}");
+        });
+    }
+    for (head, body, counter) in TOO_LARGE {
+        attack.case(head, *counter, |server| {
+            let mut peer = Http::open(server);
+            throw(&peer, format!("POST /bayeux HTTP/1.1\r\nHost: app.example\r\n{head}{body}").as_bytes());
+            let answer = peer.answer();
+            assert_eq!((answer.status, answer.header("connection")), (413, Some("close")), "{head}");
+        });
+    }
+    assert!(attack.end("asks") >= 60);
+}
+
+#[test]
+fn half_closed_connections_give_up_what_they_wait_for() {
+    let mut attack = attack();
+    attack.case("a held connect", Counter::polls_abandoned, |server| {
+        let mut peer = Http::session(server);
+        peer.ask_batch(connect("held"));
+        peer.stream().shutdown(Shutdown::Write).expect("a socket");
+        assert!(!peer.rest().contains("held"));
+    });
+    attack.case("a socket", Counter::sockets_closed, |server| {
+        let peer = Ws::session(server);
+        peer.http.stream().shutdown(Shutdown::Write).expect("a socket");
+        let mut http = peer.http;
+        assert_eq!(http.rest(), "");
+    });
+    attack.case("a socket inside a frame", Counter::sockets_closed, |server| {
+        let mut peer = Ws::session(server);
+        peer.http.write([0x81, 0xfe, 0x40]);
+        peer.http.stream().shutdown(Shutdown::Write).expect("a socket");
+        assert_eq!(peer.http.rest(), "");
+    });
+    attack.end("half-closed");
 }

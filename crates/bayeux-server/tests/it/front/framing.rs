@@ -135,4 +135,5 @@ fn a_head_has_its_limits() {
         peer.write(&head);
         assert_eq!(peer.answer().status, 431, "{} bytes", head.len());
     }
+    assert_eq!(server.bayeux.stats().heads_malformed, 3);
 }

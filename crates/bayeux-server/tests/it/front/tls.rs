@@ -8,19 +8,19 @@ use std::{
     time::Duration,
 };
 
-use bayeux_server::{TlsError, tls_config};
+use bayeux_server::{ServerConfig, TlsError, tls_config};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::{client::handshake, server::Server};
 
 /// A certificate for `localhost`, its key, and a client that trusts it.
-struct Keys {
+pub(super) struct Keys {
     folder: std::path::PathBuf,
     client: Arc<ClientConfig>,
 }
 
 impl Keys {
-    fn make(name: &str) -> Self {
+    pub(super) fn make(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("bayeux-tls-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder for the test");
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
@@ -37,6 +37,11 @@ impl Keys {
         client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self { folder, client: Arc::new(client) }
     }
+
+    /// The server's side.
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        tls_config(&self.folder.join("cert.pem"), &self.folder.join("key.pem")).expect("sound files")
+    }
 }
 
 impl Drop for Keys {
@@ -48,8 +53,7 @@ impl Drop for Keys {
 #[test]
 fn the_endpoint_and_the_application_are_served_by_tls() {
     let keys = Keys::make("serve");
-    let config = tls_config(&keys.folder.join("cert.pem"), &keys.folder.join("key.pem")).expect("sound files");
-    let server = Server::with_tls(config);
+    let server = Server::with_tls(keys.config());
     let stream = TcpStream::connect(server.address).expect("the server listens");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket option");
     let name = "localhost".try_into().expect("a name");
@@ -68,8 +72,7 @@ fn the_endpoint_and_the_application_are_served_by_tls() {
 #[test]
 fn one_that_speaks_no_tls_is_counted_and_let_go() {
     let keys = Keys::make("plain");
-    let config = tls_config(&keys.folder.join("cert.pem"), &keys.folder.join("key.pem")).expect("sound files");
-    let server = Server::with_tls(config);
+    let server = Server::with_tls(keys.config());
     let mut stream = TcpStream::connect(server.address).expect("the server listens");
     stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("written");
     let mut rest = Vec::new();
