@@ -53,13 +53,16 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// An empty directory for the fewest inputs.
+    /// A directory for the fewest inputs, with nothing in it yet but those that have a name.
     pub(super) fn prepare_fewest(&self) -> Result<PathBuf> {
         let directory = &self.fewest;
         let removed = if directory.exists() { fs::remove_dir_all(directory) } else { Ok(()) };
         removed
             .and_then(|()| fs::create_dir_all(directory))
             .with_context(|| format!("cannot empty {}", directory.display()))?;
+        for path in files(&self.kept)?.iter().filter(|path| !is_named_by_hash(path)) {
+            copy(path, directory)?;
+        }
         Ok(directory.clone())
     }
 
@@ -70,9 +73,20 @@ impl Corpus {
             fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
         for path in fewest {
-            let to = self.kept.join(path.file_name().context("a file without a name")?);
-            fs::copy(&path, &to).with_context(|| format!("cannot write {}", to.display()))?;
+            copy(&path, &self.kept)?;
         }
         Ok(())
     }
+}
+
+/// libFuzzer names an input by 40 hexadecimal digits.
+fn is_named_by_hash(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.len() == 40 && name.iter().all(u8::is_ascii_hexdigit)
+}
+
+fn copy(path: &Path, into: &Path) -> Result<()> {
+    let to = into.join(path.file_name().context("a file without a name")?);
+    fs::copy(path, &to).with_context(|| format!("cannot write {}", to.display()))?;
+    Ok(())
 }
