@@ -54,6 +54,13 @@ impl Binary {
         (self.child.wait().expect("it ends"), log)
     }
 
+    /// Its memory in use, in KiB.
+    pub(crate) fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux has it");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it lives");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Closes the reader of its log.
     pub(crate) fn deaf(&mut self) {
         drop(self.child.stderr.take());
