@@ -12,12 +12,14 @@ pub(crate) struct Key {
 pub(crate) struct Store<T> {
     slab: Slab<(u64, T)>,
     next_serial: u64,
+    /// How many left since the slab was last shrunk.
+    removed: usize,
 }
 
 impl<T> Store<T> {
     /// An empty store whose serials begin at `next_serial`: a replaced store goes on where the lost one was.
     pub(crate) const fn new(next_serial: u64) -> Self {
-        Self { slab: Slab::new(), next_serial }
+        Self { slab: Slab::new(), next_serial, removed: 0 }
     }
 
     pub(crate) const fn next_serial(&self) -> u64 {
@@ -43,9 +45,13 @@ impl<T> Store<T> {
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.get(key)?;
         let (_, value) = self.slab.remove(key.index as usize);
-        // A slab never gives memory back by itself; after a crowd has left, this one does.
-        if self.slab.capacity() > 1024 && self.slab.len() * 4 < self.slab.capacity() {
+        // A slab never gives memory back by itself; after a crowd has left, this one does. That takes time in proportion to its
+        // size, so not before as many have left.
+        self.removed += 1;
+        let capacity = self.slab.capacity();
+        if capacity > 1024 && self.removed * 2 > capacity && self.slab.len() * 4 < capacity {
             self.slab.shrink_to_fit();
+            self.removed = 0;
         }
         Some(value)
     }

@@ -32,12 +32,8 @@ pub(crate) struct Subscribers {
 }
 
 impl Subscribers {
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    pub(crate) fn get(&self, place: usize) -> Option<Subscriber> {
-        self.places.get(place).copied().flatten()
+    pub(crate) fn places(&self) -> &[Option<Subscriber>] {
+        &self.places
     }
 }
 

@@ -68,9 +68,9 @@ impl ReplyBody {
         self.state.length()
     }
 
-    /// Whether events are lent to it, or will be.
-    pub(crate) fn carries_events(&self) -> bool {
-        self.state.carries_events()
+    /// Whether events are lent to the bytes last handed out.
+    pub(crate) fn lends(&self) -> bool {
+        matches!(&self.state, State::Written(loan) if !loan.tickets.is_empty())
     }
 
     /// The next bytes. Being polled again says that the earlier ones were taken over; `None` is the end.
@@ -121,16 +121,6 @@ impl ReplyBody {
 }
 
 impl State {
-    fn carries_events(&self) -> bool {
-        match self {
-            Self::Lent(_, loan) | Self::Written(loan) => !loan.tickets.is_empty(),
-            Self::Held(_) => true,
-            Self::Delayed(delayed) => delayed.1.carries_events(),
-            Self::Paused(paused) => paused.2.carries_events(),
-            Self::Now(_) | Self::Done => false,
-        }
-    }
-
     fn length(&self) -> Option<usize> {
         match self {
             Self::Now(bytes) | Self::Lent(bytes, _) => Some(bytes.len()),

@@ -7,10 +7,12 @@ use super::{Env, Shard};
 use crate::{
     Delivery,
     inbox::Position,
-    link::Ending,
+    link::{Ending, Link},
     outbox::Overflow,
-    session::{Receiving, SessionKey},
+    session::{Receiving, Session, SessionKey},
     stats::{count, count_many},
+    store::Store,
+    subscription::Subscribers,
 };
 
 /// Where a fan-out that its budget cut goes on. It is finished before the next entry of the inbox is looked at.
@@ -54,24 +56,19 @@ impl Shard {
         let mut delivered = 0;
         let delivery = cursor.delivery.clone();
         for key in delivery.keys().iter().skip(cursor.key) {
-            let length = self.index.get(key).map_or(0, |list| list.len());
-            while cursor.place < length && *budget > 0 {
-                let subscriber = self.index.get(key).and_then(|list| list.get(cursor.place));
-                cursor.place += 1;
-                *budget -= 1;
-                let Some(subscriber) = subscriber else {
-                    continue;
-                };
-                if subscriber.since > cursor.position {
-                    continue;
-                }
-                match self.hand_over(env, subscriber.session, &cursor) {
+            let Self { index, sessions, links, .. } = self;
+            let places = index.get(key).map_or(&[][..], Subscribers::places);
+            let some = places[cursor.place..].iter().take(*budget);
+            *budget -= some.len();
+            cursor.place += some.len();
+            for subscriber in some.flatten().filter(|subscriber| subscriber.since <= cursor.position) {
+                match hand_over(env, sessions, links, subscriber.session, &cursor) {
                     Ok(true) => delivered += 1,
                     Ok(false) => {}
                     Err(Overflow) => overflowed.push(subscriber.session),
                 }
             }
-            if cursor.place < length {
+            if cursor.place < places.len() {
                 break;
             }
             cursor.key += 1;
@@ -89,26 +86,6 @@ impl Shard {
         }
     }
 
-    /// Puts the delivery into one outbox, once, and collects the waker of its connection.
-    #[inline]
-    fn hand_over(&mut self, env: &mut Env<'_>, key: SessionKey, cursor: &Cursor) -> Result<bool, Overflow> {
-        let Some(session) = self.sessions.get_mut(key) else {
-            return Ok(false);
-        };
-        if session.last_delivery == cursor.position || cursor.delivery.publisher() == Some(&session.id) {
-            return Ok(false);
-        }
-        session.last_delivery = cursor.position;
-        let config = env.config;
-        session.outbox.push(cursor.position, &cursor.delivery, config.max_queue, config.max_queue_bytes)?;
-        if let Receiving::Here(link) = session.receiving
-            && let Some(link) = self.links.get_mut(link)
-        {
-            env.wakes.push(link.waker.take());
-        }
-        Ok(true)
-    }
-
     #[cold]
     fn end_overflowed(&mut self, env: &mut Env<'_>, sessions: Vec<SessionKey>) {
         for key in sessions {
@@ -116,4 +93,30 @@ impl Shard {
             self.close(env, key, Ending::SessionGone, "outbox full");
         }
     }
+}
+
+/// Puts the delivery into one outbox, once, and collects the waker of its connection.
+#[inline]
+fn hand_over(
+    env: &mut Env<'_>,
+    sessions: &mut Store<Session>,
+    links: &mut Store<Link>,
+    key: SessionKey,
+    cursor: &Cursor,
+) -> Result<bool, Overflow> {
+    let Some(session) = sessions.get_mut(key) else {
+        return Ok(false);
+    };
+    if session.last_delivery == cursor.position || cursor.delivery.publisher() == Some(&session.id) {
+        return Ok(false);
+    }
+    session.last_delivery = cursor.position;
+    let config = env.config;
+    session.outbox.push(cursor.position, &cursor.delivery, config.max_queue, config.max_queue_bytes)?;
+    if let Receiving::Here(link) = session.receiving
+        && let Some(link) = links.get_mut(link)
+    {
+        env.wakes.push(link.waker.take());
+    }
+    Ok(true)
 }

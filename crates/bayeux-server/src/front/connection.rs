@@ -243,7 +243,7 @@ impl<T: Stream> Connection<'_, T> {
         let Some(mut bytes) = self.first_bytes(&mut body).await else {
             return false;
         };
-        let mut head = output::head(status, &headers, bytes.len(), after);
+        let mut head = output::start(status, &headers, &mut bytes, after);
         drop(headers);
         if !self.write(&mut head, &mut bytes).await {
             return false;
@@ -255,14 +255,11 @@ impl<T: Stream> Connection<'_, T> {
 
     /// The bytes of a body, which may be held. A peer that goes meanwhile takes nothing with it: the body is dropped.
     async fn first_bytes(&mut self, body: &mut ReplyBody) -> Option<Bytes> {
-        let carries_events = body.carries_events();
         poll_fn(|cx| {
-            // Before the events are taken: a peer that closed earlier than they came has no claim to them.
-            if carries_events && self.io.is_gone() {
-                return Poll::Ready(None);
-            }
             match body.poll_next(cx) {
                 Poll::Ready(None) => Poll::Ready(Some(Bytes::new())),
+                // A peer that closed earlier than they came has no claim to events: they go back as the body is dropped.
+                Poll::Ready(Some(Ok(_))) if body.lends() && self.io.is_gone() => Poll::Ready(None),
                 Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(bytes)),
                 Poll::Ready(Some(Err(_cut))) => Poll::Ready(None),
                 Poll::Pending => self.poll_peer(cx),

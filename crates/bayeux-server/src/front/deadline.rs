@@ -1,4 +1,4 @@
-//! `Deadline`: when what a connection waits for is given up. No memory while it waits for nothing.
+//! `Deadline`: when what a connection waits for is given up.
 
 use std::{
     future::Future,
@@ -9,31 +9,43 @@ use std::{
 
 use actix_rt::time::{Instant, Sleep, sleep_until};
 
+/// The timer runs on when a deadline is cleared or put off, and is set anew when it fires: most deadlines are never reached.
 #[derive(Default)]
 pub(super) struct Deadline {
+    at: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
     /// From now on `span` is left, whatever was set before.
     pub(super) fn set(&mut self, span: Duration) {
-        let at = Instant::now() + span;
-        match &mut self.timer {
-            Some(timer) => timer.as_mut().reset(at),
-            None => self.timer = Some(Box::pin(sleep_until(at))),
-        }
+        self.at = Some(Instant::now() + span);
     }
 
-    pub(super) fn is_set(&self) -> bool {
-        self.timer.is_some()
+    pub(super) const fn is_set(&self) -> bool {
+        self.at.is_some()
     }
 
-    pub(super) fn clear(&mut self) {
-        self.timer = None;
+    pub(super) const fn clear(&mut self) {
+        self.at = None;
     }
 
     /// Ready once it has passed; never, if none is set.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx))
+        let Some(at) = self.at else {
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() > at {
+            timer.as_mut().reset(at);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if timer.deadline() >= at {
+                self.timer = None;
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(at);
+        }
+        Poll::Pending
     }
 }

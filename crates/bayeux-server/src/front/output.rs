@@ -17,9 +17,13 @@ pub(super) enum After {
     Close,
 }
 
-/// The head of a response with a body of `length` bytes.
-pub(super) fn head(status: u16, headers: &[(&'static str, String)], length: usize, after: After) -> Bytes {
-    let mut out = Vec::with_capacity(320);
+/// A body up to this size is copied behind its head: one piece is cheaper to write than two.
+const SHORT_BYTES: usize = 4096;
+
+/// The head of a response, and its body if that is short; what is left of the body is to be written behind it.
+pub(super) fn start(status: u16, headers: &[(&'static str, String)], body: &mut Bytes, after: After) -> Bytes {
+    let (length, short) = (body.len(), body.len() <= SHORT_BYTES);
+    let mut out = Vec::with_capacity(320 + if short { length } else { 0 });
     line(&mut out, &["HTTP/1.1 ", &status.to_string(), " ", reason(status)]);
     for (name, value) in headers.iter().filter(|(name, _)| *name != "Connection") {
         line(&mut out, &[name, ": ", value]);
@@ -34,6 +38,9 @@ pub(super) fn head(status: u16, headers: &[(&'static str, String)], length: usiz
     }
     date(&mut out);
     line(&mut out, &[]);
+    if short {
+        out.extend_from_slice(&std::mem::take(body));
+    }
     out.into()
 }
 
