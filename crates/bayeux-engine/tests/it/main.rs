@@ -7,6 +7,7 @@ mod delivery;
 mod handshake;
 mod limits;
 mod model;
+mod stress;
 mod subscribe;
 mod transfer;
 mod world;

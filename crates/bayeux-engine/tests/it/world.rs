@@ -210,9 +210,14 @@ impl Peer {
 
 /// The ticket of the session that receives on this socket.
 pub(crate) fn ticket(peer: &Peer) -> Ticket {
+    socket_ticket(peer).expect("it is a socket and has a session")
+}
+
+/// The same, if there is one.
+pub(crate) const fn socket_ticket(peer: &Peer) -> Option<Ticket> {
     match peer.origin.carrier {
-        Carrier::Socket { ticket, .. } => ticket.expect("the socket has a session"),
-        Carrier::Http => panic!("a request has no ticket of its own"),
+        Carrier::Socket { ticket, .. } => ticket,
+        Carrier::Http => None,
     }
 }
 
