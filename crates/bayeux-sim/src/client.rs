@@ -167,7 +167,7 @@ impl World<'_> {
             server,
             kernel: Kernel::new(capacity as usize),
         });
-        self.note(format_args!("client {client} opens {key}, socket: {is_socket}"));
+        self.note(format_args!("client {client} opens {key}, at node {node}, socket: {is_socket}"));
         if is_socket {
             let arrives = self.arrival(key);
             self.at(arrives, Event::Upgrade(key));

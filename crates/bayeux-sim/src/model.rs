@@ -114,6 +114,8 @@ struct Asked {
     kind: Kind,
     session: Option<String>,
     claim: Claim,
+    /// The socket takes its session over, unless that is gone.
+    adopts: bool,
     /// A held connect is to be answered by then.
     due: Option<Time>,
 }
@@ -139,9 +141,10 @@ impl Model {
         if let (true, Carrier::Socket { may_adopt, .. }) = (self.adopters.contains(&connection), &mut origin.carrier) {
             *may_adopt = None;
         }
-        let could_adopt = may_adopt(&origin);
         for request in batch {
-            let known = session.and_then(|id| self.sessions.get_mut(id));
+            let could_adopt = may_adopt(&origin);
+            // One that is over is unknown to everybody alike.
+            let known = session.and_then(|id| self.sessions.get_mut(id)).filter(|known| known.life == Life::Live);
             let claim = match (&request.kind, known) {
                 (Kind::Handshake, _) | (_, None) => Claim::Owner,
                 (_, Some(known)) => known.binding.claim(now, known.node, &mut origin, &self.config, &mut self.used),
@@ -149,12 +152,12 @@ impl Model {
             if let (true, Some(known)) = (claim == Claim::Owner, session.and_then(|id| self.sessions.get_mut(id))) {
                 known.seen = now;
             }
-            let asked =
-                Asked { connection, kind: request.kind.clone(), session: session.map(str::to_owned), claim, due: None };
-            self.asked.insert(request.id, asked);
-        }
-        if could_adopt && !may_adopt(&origin) {
-            self.adopters.insert(connection);
+            let (kind, session) = (request.kind.clone(), session.map(str::to_owned));
+            let adopts = could_adopt && !may_adopt(&origin);
+            if adopts {
+                self.adopters.insert(connection);
+            }
+            self.asked.insert(request.id, Asked { connection, kind, session, claim, adopts, due: None });
         }
     }
 
@@ -171,7 +174,8 @@ impl Model {
                 return Err(format!("connect {} was held for an unknown session", request.id));
             };
             if asked.claim == Claim::Foreign || session.life != Life::Live {
-                return Err(format!("connect {} of a foreign or ended session was held", request.id));
+                let (claim, life) = (asked.claim, session.life);
+                return Err(format!("connect {} of a session was held: {claim:?}, {life:?}", request.id));
             }
             let wish = wish.map_or(self.config.timeout, Duration::from_millis).min(self.config.timeout);
             let at_once = !std::mem::replace(&mut session.connected, true);

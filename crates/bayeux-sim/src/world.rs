@@ -324,12 +324,12 @@ impl World<'_> {
         self.healed = true;
         if self.nodes.len() == 2 {
             self.join_nodes();
-            self.send_told();
         }
         for key in 0..self.connections.len() {
             self.connections[key].kernel.stalled = false;
             self.move_bytes(key);
         }
+        self.send_told();
     }
 
     /// Everybody is connected again, with the subscriptions it wants, and has received what was due.

@@ -69,6 +69,9 @@ impl Model {
             return if reply.is_unknown_session() { Ok(()) } else { Err(format!("request {id} of nobody succeeded")) };
         };
         if reply.is_unknown_session() {
+            if asked.adopts {
+                self.adopters.remove(&asked.connection);
+            }
             return if asked.claim != Claim::Owner { Ok(()) } else { session.gone(place.now) };
         }
         if let Some(due) = asked.due {
