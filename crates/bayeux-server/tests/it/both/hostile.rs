@@ -194,6 +194,10 @@ fn half_closed_connections_give_up_what_they_wait_for() {
     attack.case("a held connect", Counter::polls_abandoned, |server| {
         let mut peer = Http::session(server);
         peer.ask_batch(connect("held"));
+        if FRONT == Front::Mounted {
+            // actix has to have seen the request before the end: it writes the head of the reply.
+            peer.stream().peek(&mut [0]).expect("a reply begins");
+        }
         peer.stream().shutdown(Shutdown::Write).expect("a socket");
         assert!(!peer.rest().contains("held"));
     });
