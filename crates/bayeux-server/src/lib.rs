@@ -9,6 +9,7 @@
 //!     let bayeux = Bayeux::new(Options::default()).map_err(std::io::Error::other)?;
 //!     HttpServer::new(move || App::new().service(bayeux.service("/bayeux")))
 //!         .h1_allow_half_closed(false)
+//!         .tcp_nodelay(true)
 //!         .bind(("127.0.0.1", 8080))?
 //!         .run()
 //!         .await

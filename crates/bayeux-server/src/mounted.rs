@@ -2,6 +2,7 @@
 //!
 //! Bodies and sockets are written as actix polls them, so its bounds apply: 8 + 8 KiB a connection, no deadline for a slow
 //! body or a second head, and a half-closed connection is noticed only with `HttpServer::h1_allow_half_closed(false)`.
+//! Without `HttpServer::tcp_nodelay(true)` an event may wait 40 ms for the peer's acknowledgement of the one before.
 
 mod request;
 mod socket;

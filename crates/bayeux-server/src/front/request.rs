@@ -127,6 +127,8 @@ impl<'h> RequestHead<'h> {
     pub(super) fn upgrade(&self) -> Option<Upgrade<'h>> {
         self.has_token("upgrade", "websocket").then(|| Upgrade {
             get: self.method == "GET",
+            body: self.all("transfer-encoding").next().is_some()
+                || self.all("content-length").any(|length| length != b"0"),
             upgrade: self.text("upgrade"),
             connection: self.text("connection"),
             version: self.text("sec-websocket-version"),

@@ -27,6 +27,8 @@ pub(super) fn upgrade(bayeux: &Bayeux, request: &HttpRequest, head: &Head<'_>, p
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let asked = accept::Upgrade {
         get: request.method() == actix_web::http::Method::GET,
+        body: request.headers().contains_key(header::TRANSFER_ENCODING)
+            || request.headers().get_all(header::CONTENT_LENGTH).any(|length| length != "0"),
         upgrade: text("Upgrade"),
         connection: text("Connection"),
         version: text("Sec-WebSocket-Version"),

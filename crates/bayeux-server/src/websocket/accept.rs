@@ -10,6 +10,8 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 pub struct Upgrade<'a> {
     /// Whether the method is GET.
     pub get: bool,
+    /// Whether a body is announced: `Transfer-Encoding`, or a `Content-Length` other than 0.
+    pub body: bool,
     /// `Upgrade`.
     pub upgrade: Option<&'a str>,
     /// `Connection`.
@@ -27,6 +29,9 @@ pub enum UpgradeError {
     /// Only GET can be upgraded.
     #[error("the request is no GET")]
     Method,
+    /// What follows would be a body to one reader and frames to another.
+    #[error("the request has a body")]
+    Body,
     /// `Upgrade: websocket` and `Connection: Upgrade` are both needed.
     #[error("the headers `Upgrade: websocket` and `Connection: Upgrade` are needed; a proxy may have dropped them")]
     Headers,
@@ -43,7 +48,7 @@ impl UpgradeError {
     pub const fn status(self) -> u16 {
         match self {
             Self::Version => 426,
-            Self::Method | Self::Headers | Self::Key => 400,
+            Self::Method | Self::Body | Self::Headers | Self::Key => 400,
         }
     }
 }
@@ -56,6 +61,9 @@ impl Upgrade<'_> {
     pub fn accept(&self) -> Result<String, UpgradeError> {
         if !self.get {
             return Err(UpgradeError::Method);
+        }
+        if self.body {
+            return Err(UpgradeError::Body);
         }
         if !(has_token(self.upgrade, "websocket") && has_token(self.connection, "upgrade")) {
             return Err(UpgradeError::Headers);
@@ -84,6 +92,7 @@ mod tests {
 
     const GOOD: Upgrade<'_> = Upgrade {
         get: true,
+        body: false,
         upgrade: Some("WebSocket"),
         connection: Some("keep-alive, Upgrade"),
         version: Some("13"),
@@ -98,6 +107,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         assert_eq!(Upgrade { get: false, ..GOOD }.accept(), Err(UpgradeError::Method));
+        assert_eq!(Upgrade { body: true, ..GOOD }.accept(), Err(UpgradeError::Body));
         assert_eq!(Upgrade { upgrade: Some("h2c"), ..GOOD }.accept(), Err(UpgradeError::Headers));
         assert_eq!(Upgrade { connection: None, ..GOOD }.accept(), Err(UpgradeError::Headers));
         assert_eq!(Upgrade { version: Some("8"), ..GOOD }.accept(), Err(UpgradeError::Version));
@@ -136,7 +146,7 @@ mod tests {
         #[test]
         fn no_text_panics(text: String) {
             let text = Some(text.as_str());
-            let upgrade = Upgrade { get: true, upgrade: text, connection: text, version: text, key: text };
+            let upgrade = Upgrade { get: true, body: false, upgrade: text, connection: text, version: text, key: text };
             prop_assert!(upgrade.accept().is_err());
             let refusal = Upgrade { key: text, ..GOOD }.accept();
             prop_assert_eq!(refusal, Err(UpgradeError::Key));

@@ -90,6 +90,7 @@ fn mounted(bayeux: Bayeux) -> (SocketAddr, actix_web::dev::Server) {
     })
     .workers(2)
     .h1_allow_half_closed(false)
+    .tcp_nodelay(true)
     .disable_signals()
     .shutdown_timeout(1)
     .bind(("127.0.0.1", 0))

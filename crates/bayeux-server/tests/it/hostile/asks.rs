@@ -58,6 +58,7 @@ pub(crate) const ASKS: &[Ask] = &[
     ("POST", &[("Content-Encoding", "")], b"[]", 415, bodies_unsupported),
     ("POST", &[WEBSOCKET, CONNECTION, VERSION, KEY], b"", 400, upgrades_refused),
     ("HEAD", &[WEBSOCKET, CONNECTION, VERSION, KEY], b"", 400, upgrades_refused),
+    ("GET", &[WEBSOCKET, CONNECTION, VERSION, KEY], b"\x81\x82\0\0\0\0[]", 400, upgrades_refused),
     ("GET", &[WEBSOCKET, VERSION, KEY], b"", 400, upgrades_refused),
     ("GET", &[WEBSOCKET, ("Connection", "keep-alive"), VERSION, KEY], b"", 400, upgrades_refused),
     ("GET", &[WEBSOCKET, ("Connection", "Upgraded"), VERSION, KEY], b"", 400, upgrades_refused),
