@@ -67,7 +67,8 @@ pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -
             Err(End::Silent) => return Outcome::Over,
             Err(End::Told(status, text)) => return Box::pin(connection.refuse(status, text)).await,
         };
-        let judged = with_head(&connection.input[..length], |head| endpoint.judge(head, peer));
+        let (head, rest) = connection.input.split_at(length);
+        let judged = with_head(head, |head| endpoint.judge(head, rest, peer));
         let stays = match judged.and_then(|judged| judged) {
             Err(bad) => return Box::pin(connection.malformed(bad)).await,
             Ok(Judged::Foreign) => return Outcome::Foreign(connection.io, connection.input.freeze()),
@@ -76,10 +77,13 @@ pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -
                 connection.input.advance(length);
                 connection.respond(response, after).await
             }
+            Ok(Judged::Served { response, after, body }) => {
+                connection.input.advance(length + body);
+                connection.bound_send_buffer(first);
+                connection.respond(response, after).await
+            }
             Ok(Judged::Read { framing, after, expects_continue }) => {
-                if first {
-                    connection.io.bound_send_buffer(endpoint.options.send_buffer);
-                }
+                connection.bound_send_buffer(first);
                 connection.serve(length, framing, after, expects_continue).await
             }
         };
@@ -99,6 +103,13 @@ pub(super) async fn refuse<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) 
 }
 
 impl<T: Stream> Connection<'_, T> {
+    /// Before the first answer.
+    fn bound_send_buffer(&self, first: bool) {
+        if first {
+            self.io.bound_send_buffer(self.endpoint.options.send_buffer);
+        }
+    }
+
     /// Waits for a whole head; returns its length. A new connection has the head's time from its start, a kept one from the
     /// first byte of the head.
     async fn head(&mut self, first: bool) -> Result<usize, End> {

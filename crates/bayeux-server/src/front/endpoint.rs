@@ -23,6 +23,8 @@ pub(super) enum Judged {
     Foreign,
     /// It is answered without its body.
     Answer { response: Response, after: After },
+    /// Its body came with the head, so it is served: so many bytes are used.
+    Served { response: Response, after: After, body: usize },
     /// Its body is to be read and served.
     Read { framing: Framing, after: After, expects_continue: bool },
     /// It becomes a WebSocket.
@@ -30,11 +32,11 @@ pub(super) enum Judged {
 }
 
 impl Endpoint {
-    /// Judges a head that is whole.
+    /// Judges a head that is whole; `rest` is what has come behind it.
     ///
     /// # Errors
     /// It is malformed; the connection is closed after that is said.
-    pub(super) fn judge(&self, head: &RequestHead<'_>, peer: IpAddr) -> Result<Judged, BadHead> {
+    pub(super) fn judge(&self, head: &RequestHead<'_>, rest: &[u8], peer: IpAddr) -> Result<Judged, BadHead> {
         let ours = self.is_ours(head.path);
         if !ours && !self.options.endpoint_only {
             return Ok(Judged::Foreign);
@@ -65,10 +67,17 @@ impl Endpoint {
         if let Some(response) = self.bayeux.preface(&endpoint_head, &url) {
             return Ok(Judged::Answer { response, after: after_unread });
         }
-        if let Framing::Sized(length) = framing
-            && length > self.bayeux.max_body() as u64
-        {
-            return Ok(Judged::Answer { response: self.bayeux.too_large(&endpoint_head), after: After::Close });
+        if let Framing::Sized(length) = framing {
+            if length > self.bayeux.max_body() as u64 {
+                let response = self.bayeux.too_large(&endpoint_head);
+                return Ok(Judged::Answer { response, after: After::Close });
+            }
+            // Most bodies come with their heads: then the head is read once.
+            let body = usize::try_from(length).ok().and_then(|length| rest.get(..length));
+            if let Some(body) = body {
+                let response = self.bayeux.serve(&endpoint_head, body);
+                return Ok(Judged::Served { response, after, body: body.len() });
+            }
         }
         Ok(Judged::Read { framing, after, expects_continue })
     }

@@ -72,17 +72,13 @@ pub(super) fn find_head(input: &mut BytesMut, seen: &mut usize) -> Option<usize>
 fn end_of_head(bytes: &[u8], seen: usize) -> Option<usize> {
     const END: &[u8] = b"\r\n\r\n";
     let from = seen.saturating_sub(END.len() - 1);
-    bytes.get(from..)?.windows(END.len()).position(|window| window == END).map(|at| from + at + END.len())
+    memchr::memmem::find(bytes.get(from..)?, END).map(|at| from + at + END.len())
 }
 
 /// Reads a whole head and gives it to `run`.
 pub(super) fn with_head<R>(bytes: &[u8], run: impl FnOnce(&RequestHead<'_>) -> R) -> Result<R, BadHead> {
-    let mut before = b'\r';
-    for byte in bytes {
-        if *byte == b'\n' && before != b'\r' {
-            return Err(BadHead::BareLineFeed);
-        }
-        before = *byte;
+    if memchr::memchr_iter(b'\n', bytes).any(|at| at > 0 && bytes[at - 1] != b'\r') {
+        return Err(BadHead::BareLineFeed);
     }
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
