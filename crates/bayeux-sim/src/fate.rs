@@ -33,7 +33,7 @@ impl World<'_> {
         for (key, connection) in self.connections.iter().enumerate() {
             let session = connection.session.as_deref().filter(|_| connection.engine == node);
             if connection.ticket().is_some() && session.is_some_and(|id| shard_of(id, shards) == shard) {
-                self.model.unlink(key);
+                self.model.unlink(self.now, key);
             }
         }
         self.model.lose_sessions(node, |id| shard_of(id, shards) == shard);

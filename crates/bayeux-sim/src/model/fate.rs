@@ -17,9 +17,12 @@ impl Model {
         }
     }
 
-    /// The link of a connection was lost.
-    pub(crate) fn unlink(&mut self, connection: ConnectionKey) {
+    /// The link of a connection was lost: a connect that it holds breaks off now.
+    pub(crate) fn unlink(&mut self, now: Time, connection: ConnectionKey) {
         self.unlinked.insert(connection);
+        for asked in self.asked.values_mut().filter(|asked| asked.connection == connection) {
+            asked.due = asked.due.map(|due| due.min(now));
+        }
     }
 
     /// A connection has a new link.
