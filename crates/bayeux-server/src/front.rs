@@ -12,6 +12,7 @@ mod endpoint;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod io;
+mod linger;
 mod listener;
 mod options;
 mod output;

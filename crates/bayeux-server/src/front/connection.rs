@@ -3,9 +3,7 @@
 use std::{
     future::poll_fn,
     net::IpAddr,
-    pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -15,6 +13,7 @@ use super::{
     deadline::Deadline,
     endpoint::{Endpoint, Judged},
     io::{Stream, poll_fill, poll_write_all},
+    linger::linger,
     output::{self, After},
     request::{BadHead, Framing, find_head, with_head},
 };
@@ -24,11 +23,6 @@ use crate::{
     stats::count,
     websocket::{Socket, Upgraded},
 };
-
-/// How long the peer has to read a last answer before the connection is closed for good.
-const LINGER: Duration = Duration::from_secs(1);
-/// What is read and thrown away meanwhile: a connection closed with unread bytes would reset the answer away.
-const LINGER_BYTES: usize = 256 * 1024;
 
 /// What a connection came to.
 pub(super) enum Outcome<T> {
@@ -53,13 +47,15 @@ struct Connection<'e, T> {
     /// Read and not used yet.
     input: BytesMut,
     deadline: Deadline,
+    /// A write was not taken: nothing more can be said.
+    broken: bool,
 }
 
 /// Serves the requests of a connection, as long as they are for the endpoint. What is rare is boxed, so that a connection that
 /// waits is small.
 pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -> Outcome<T> {
     let (input, deadline) = (BytesMut::new(), Deadline::default());
-    let mut connection = Connection { endpoint, io, peer, input, deadline };
+    let mut connection = Connection { endpoint, io, peer, input, deadline, broken: false };
     let mut first = true;
     loop {
         let length = match connection.head(first).await {
@@ -88,7 +84,7 @@ pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -
             }
         };
         if !stays {
-            connection.linger().await;
+            connection.end().await;
             return Outcome::Over;
         }
         first = false;
@@ -99,7 +95,7 @@ pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -
 pub(super) async fn refuse<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) {
     let (input, deadline) = (BytesMut::new(), Deadline::default());
     let text = "This server has as many connections as it may. Come back in a while.".to_owned();
-    Connection { endpoint, io, peer, input, deadline }.refuse(503, text).await;
+    Connection { endpoint, io, peer, input, deadline, broken: false }.refuse(503, text).await;
 }
 
 impl<T: Stream> Connection<'_, T> {
@@ -315,6 +311,7 @@ impl<T: Stream> Connection<'_, T> {
         })
         .await;
         self.deadline.clear();
+        self.broken = !written;
         written
     }
 
@@ -337,36 +334,14 @@ impl<T: Stream> Connection<'_, T> {
     /// Says why, and ends the connection.
     async fn refuse(mut self, status: u16, text: String) -> Outcome<T> {
         self.respond(Response::text(status, text), After::Close).await;
-        self.linger().await;
+        self.end().await;
         Outcome::Over
     }
 
-    /// Ends the connection in a way that lets the peer read the last answer.
-    async fn linger(&mut self) {
-        self.deadline.set(LINGER);
-        let mut left = LINGER_BYTES;
-        let mut shut = false;
-        poll_fn(|cx| {
-            loop {
-                if self.deadline.poll(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                if !shut {
-                    match Pin::new(&mut self.io).poll_shutdown(cx) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(Err(_)) => return Poll::Ready(()),
-                        Poll::Ready(Ok(())) => shut = true,
-                    }
-                }
-                self.input.clear();
-                match poll_fill(&mut self.io, cx, &mut self.input, LINGER_BYTES) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Ok(read)) if read > 0 && read < left => left -= read,
-                    Poll::Ready(_) => return Poll::Ready(()),
-                }
-            }
-        })
-        .await;
+    async fn end(&mut self) {
+        if !self.broken {
+            linger(&mut self.io).await;
+        }
     }
 }
 

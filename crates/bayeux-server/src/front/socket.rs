@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
     task::{Context, Poll},
 };
 
@@ -11,6 +10,7 @@ use bytes::Bytes;
 use super::{
     deadline::Deadline,
     io::{Stream, poll_chunk, poll_write_all},
+    linger::linger,
 };
 use crate::{Bayeux, stats::count, websocket::Socket};
 
@@ -25,26 +25,28 @@ struct Driven<'b, T> {
 /// Runs the socket until either side ends it.
 pub(super) async fn drive<T: Stream>(bayeux: &Bayeux, io: T, socket: Box<Socket>) {
     let mut driven = Driven { bayeux, io, socket, out: Bytes::new(), deadline: Deadline::default() };
-    poll_fn(|cx| driven.poll(cx)).await;
+    let in_peace = poll_fn(|cx| driven.poll(cx)).await;
     let Driven { mut io, socket, .. } = driven;
     drop(socket);
-    // The peer sees the end behind our close frame; what it still sends is not waited for.
-    let _ = poll_fn(|cx| Pin::new(&mut io).poll_shutdown(cx)).await;
+    if in_peace {
+        linger(&mut io).await;
+    }
 }
 
 impl<T: Stream> Driven<'_, T> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready at the end, with whether all that was to be said was written.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             // Nothing is asked of the session before the kernel has taken what it said: a slow reader fills its outbox.
             match self.poll_write(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Ready(false) => return Poll::Ready(false),
                 Poll::Ready(true) => {}
             }
             let Self { io, socket, .. } = self;
             match socket.poll_next(cx, |cx| poll_chunk(io, cx)) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Ready(None) => return Poll::Ready(true),
                 Poll::Ready(Some(bytes)) => self.out = bytes,
             }
         }

@@ -11,7 +11,7 @@ use serde_json::json;
 use socket2::SockRef;
 
 use crate::{
-    client::{Http, Ws, channels, connect},
+    client::{Frame, Http, Ws, channels, connect},
     server::{Front, Server, options, wait_until},
 };
 
@@ -165,4 +165,22 @@ fn one_connection_too_many_is_told_and_the_next_is_let_in_again() {
         let mut peer = Http::open(&server);
         peer.request("GET", "/bayeux", &[], b"").status == 200
     });
+}
+
+#[test]
+fn a_close_frame_is_not_reset_away_by_what_the_peer_still_sends() {
+    let server = Server::start(Front::Own);
+    let mut socket = Ws::session(&server);
+    // A frame that is refused, and much behind it that nobody reads.
+    let mut bytes = Ws::masked(0x82, b"binary");
+    bytes.resize(100_000, b'x');
+    socket.http.write(&bytes);
+    assert_eq!(socket.read(), Frame::Close(1003));
+    let mut rest = Vec::new();
+    let mut stream = socket.http.stream();
+    let end = stream.read_to_end(&mut rest);
+    assert!(matches!(end, Ok(0)), "the connection ends by a FIN: {end:?}");
+    // And by nothing else.
+    let error = stream.take_error().expect("it can be asked");
+    assert!(error.is_none(), "{error:?}");
 }

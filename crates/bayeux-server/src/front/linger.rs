@@ -1,0 +1,43 @@
+//! The end of a connection that lets the peer read the last words: closed with unread bytes, it would reset them away.
+
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
+
+use bytes::BytesMut;
+
+use super::{
+    deadline::Deadline,
+    io::{Stream, poll_fill},
+};
+
+/// How long the peer has to read a last answer before the connection is closed for good.
+const LINGER: Duration = Duration::from_secs(1);
+/// What is read and thrown away meanwhile.
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// Says that nothing more comes, and waits for the peer to say the same.
+pub(super) async fn linger<T: Stream>(io: &mut T) {
+    let mut deadline = Deadline::default();
+    deadline.set(LINGER);
+    let (mut left, mut shut, mut ignored) = (LINGER_BYTES, false, BytesMut::new());
+    poll_fn(|cx| {
+        loop {
+            if deadline.poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if !shut {
+                match Pin::new(&mut *io).poll_shutdown(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(())) => shut = true,
+                }
+            }
+            ignored.clear();
+            match poll_fill(io, cx, &mut ignored, LINGER_BYTES) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(read)) if read > 0 && read < left => left -= read,
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+}
