@@ -80,6 +80,7 @@ struct Client {
 struct Worker {
     world: World,
     rng: ChaCha8Rng,
+    begun: Instant,
     number: u64,
     published: u64,
     /// Stays to the end, and gets everything.
@@ -88,22 +89,27 @@ struct Worker {
 }
 
 impl Worker {
+    #[allow(clippy::disallowed_methods)] // What hangs is to fail, and that takes a clock.
     fn new(engine: &Arc<Engine>, now: bayeux_engine::Time, number: u64) -> Self {
         let mut world = World { engine: engine.clone(), now, next: (number + 1) << 32 };
         let mut resident = Client { peer: world.pusher(), received: Received::default() };
         world.subscribe(&mut resident.peer, json!("/room/*"));
         let guests = (0..GUESTS).map(|_| Client { peer: world.poller(), received: Received::default() }).collect();
-        Self { world, rng: ChaCha8Rng::seed_from_u64(number), number, published: 0, resident, guests }
+        let (rng, begun) = (ChaCha8Rng::seed_from_u64(number), Instant::now());
+        Self { world, rng, begun, number, published: 0, resident, guests }
     }
 
     fn below(&mut self, limit: usize) -> usize {
         self.rng.next_u32() as usize % limit
     }
 
-    #[allow(clippy::disallowed_methods)] // What hangs is to fail, and that takes a clock.
+    /// How long it may still take.
+    fn left(&self) -> Duration {
+        PATIENCE.checked_sub(self.begun.elapsed()).expect("nothing hangs")
+    }
+
     fn run(&mut self, all_are_there: &Barrier) {
         all_are_there.wait();
-        let begun = Instant::now();
         while self.published < PUBLISHES {
             self.publish();
             let guest = self.below(GUESTS);
@@ -112,12 +118,11 @@ impl Worker {
                 self.move_resident();
             }
             self.collect();
-            assert!(begun.elapsed() < PATIENCE);
+            self.left();
         }
         while self.resident.received.count < WORKERS * PUBLISHES {
             self.collect();
-            let left = PATIENCE.checked_sub(begun.elapsed()).expect("everything comes in time");
-            self.wait(left);
+            self.wait();
         }
         let complete = (0..WORKERS).map(|publisher| (publisher, PUBLISHES - 1)).collect();
         assert_eq!(self.resident.received.last, complete);
@@ -132,7 +137,7 @@ impl Worker {
         let outcome = self.world.send(&mut self.resident.peer, publish);
         self.published += u64::from(outcome.replies[0]["successful"] == true);
         while self.world.engine.is_paused(outcome.answer.published, &this_thread()) {
-            thread::park_timeout(PATIENCE);
+            thread::park_timeout(self.left());
         }
     }
 
@@ -196,12 +201,12 @@ impl Worker {
     }
 
     /// Sleeps until there is something for the resident.
-    fn wait(&mut self, left: Duration) {
+    fn wait(&mut self) {
         let ticket: Ticket = socket_ticket(&self.resident.peer).expect("it has one");
         let take = self.world.engine.take(self.world.now, ticket, false, &this_thread());
         match take {
             bayeux_engine::Take::Pending if self.resident.received.count < WORKERS * PUBLISHES => {
-                thread::park_timeout(left);
+                thread::park_timeout(self.left());
             }
             // Lent now: given back, to be collected.
             bayeux_engine::Take::Frame { .. } => self.resident_gives_back(ticket),
