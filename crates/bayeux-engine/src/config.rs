@@ -28,6 +28,10 @@ pub struct Config {
     pub max_batch_bytes: usize,
     /// Sessions on this engine. Default 200,000; a handshake above it is refused with `503` and advice to come back.
     pub max_sessions: usize,
+    /// Bytes of the engine's memory for sessions, subscriptions, outboxes and messages under way. Default 1 GiB; above it
+    /// handshakes, subscriptions and publishes are refused with `503`, and what is there goes on. 0 turns it off. What
+    /// connections cost besides is not in it.
+    pub max_memory: usize,
     /// Subscriptions of one session. Default 128; more are refused with `403`.
     pub max_subscriptions: usize,
     /// Subscriptions of one session that are wildcard patterns. Default 16; more are refused with `403`.
@@ -69,6 +73,7 @@ impl Default for Config {
             max_queue_bytes: 256 * 1024,
             max_batch_bytes: 128 * 1024,
             max_sessions: 200_000,
+            max_memory: 1 << 30,
             max_subscriptions: 128,
             max_wildcard_subscriptions: 16,
             max_inbox_bytes: 16 * 1024 * 1024,

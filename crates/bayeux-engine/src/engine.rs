@@ -16,10 +16,11 @@ use crate::{
     adopters::Adopters,
     hash::Keyed,
     interest::{MAX_SHARDS, ShardSet},
+    memory::Memory,
     meta::publish::{Published, publish},
     pumper::Owners,
     reply::{self, Replies},
-    router::{InboxFull, Router},
+    router::{NoRoom, Router},
     shard::{Env, Sender, Shard, Turn},
     stats::{Counters, count, count_many},
     wake::{Note, WakeList},
@@ -40,6 +41,7 @@ pub struct Engine {
     router: Router,
     counters: Counters,
     adopters: Adopters,
+    memory: Memory,
     pub(crate) owners: Owners,
     backplane: Arc<dyn Backplane>,
     /// Tells this engine from any other.
@@ -81,6 +83,7 @@ impl Engine {
             router: Router::new(shards, hash, config.max_inbox_bytes, config.inbox_pause_bytes),
             counters: Counters::default(),
             adopters: Adopters::default(),
+            memory: Memory::new(config.max_memory, shards),
             owners: Owners::new(shards),
             backplane,
             boot: rng.next_u64(),
@@ -150,12 +153,13 @@ impl Engine {
     /// A message from another node. It is delivered as often as it is given: whoever drives a [`Backplane`] drops what is repeated.
     ///
     /// # Errors
-    /// It was refused since an inbox is full; the sender may try again.
+    /// It was refused since an inbox is full, or at `max_memory`; the sender may try again.
     pub fn deliver(&self, now: Time, delivery: &Arc<Delivery>) -> Result<(), Refused> {
+        self.memory.admit(delivery, &self.counters).map_err(|NoRoom| Refused)?;
         let mut wakes = WakeList::default();
         let routed = self.router.route(delivery, &mut wakes);
         wakes.fire();
-        let shards = routed.map_err(|InboxFull| Refused)?;
+        let shards = routed.map_err(|NoRoom| Refused)?;
         self.pump_unowned(now, shards);
         Ok(())
     }
@@ -218,6 +222,11 @@ impl Engine {
     /// What happened so far, counted.
     pub fn stats(&self) -> Stats {
         self.counters.read()
+    }
+
+    /// Bytes in use of [`Config::max_memory`].
+    pub fn memory(&self) -> usize {
+        self.memory.used()
     }
 
     /// Patterns that somebody on this node subscribes to.
@@ -385,11 +394,13 @@ impl Engine {
                 router: &self.router,
                 counters: &self.counters,
                 adopters: &self.adopters,
+                memory: &self.memory,
                 shard: index,
                 shards: self.shards.len(),
                 wakes: &mut wakes,
             };
             let result = run(&mut shard, &mut env);
+            self.memory.publish(index, shard.memory);
             let sooner = match (shard.next_deadline(), shard.alarm) {
                 (Some(next), Some(alarm)) => next < alarm,
                 (next, None) => next.is_some(),
@@ -424,9 +435,9 @@ impl Engine {
     }
 }
 
-/// A delivery was refused since an inbox that it had to enter is full.
+/// A delivery was refused since an inbox that it had to enter is full, or the memory of this node is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an inbox is full")]
+#[error("there is no room for it")]
 pub struct Refused;
 
 fn is_meta(channel: &ChannelName) -> bool {

@@ -111,6 +111,11 @@ impl Inbox {
         Some(entry)
     }
 
+    /// What waits.
+    pub(crate) fn waiting(&self) -> Vec<Arc<Delivery>> {
+        self.lock().entries.iter().map(|(_, delivery)| delivery.clone()).collect()
+    }
+
     /// Bytes queued and reserved.
     pub(crate) fn bytes(&self) -> usize {
         self.lock().bytes

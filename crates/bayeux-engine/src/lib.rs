@@ -37,6 +37,7 @@ mod hash;
 mod inbox;
 mod interest;
 mod link;
+mod memory;
 mod meta;
 mod outbox;
 mod pumper;

@@ -79,8 +79,9 @@ impl Outbox {
         }
     }
 
-    /// Everything through this position was handed over.
-    pub(crate) fn commit(&mut self, through: Position) {
+    /// Everything through this position was handed over. Returns how many messages that were.
+    pub(crate) fn commit(&mut self, through: Position) -> usize {
+        let before = self.entries.len();
         while let Some((position, delivery)) = self.entries.front() {
             if *position > through {
                 break;
@@ -88,9 +89,11 @@ impl Outbox {
             self.bytes -= delivery.weight();
             self.entries.pop_front();
         }
+        let committed = before - self.entries.len();
         // An idle session keeps no buffer that a burst left behind.
         if self.entries.is_empty() && self.entries.capacity() > 16 {
             self.entries = VecDeque::new();
         }
+        committed
     }
 }

@@ -26,9 +26,9 @@ struct Lane {
     pumper: Mutex<Option<Waker>>,
 }
 
-/// An interested inbox had no room: the publish goes nowhere.
+/// An interested inbox, or the node, has no room: the publish goes nowhere.
 #[derive(Debug)]
-pub(crate) struct InboxFull;
+pub(crate) struct NoRoom;
 
 impl Router {
     pub(crate) fn new(shards: usize, hash: Keyed, limit: usize, pause: usize) -> Self {
@@ -37,7 +37,7 @@ impl Router {
     }
 
     /// Pushes to every interested shard, or to none.
-    pub(crate) fn route(&self, delivery: &Arc<Delivery>, wakes: &mut WakeList) -> Result<ShardSet, InboxFull> {
+    pub(crate) fn route(&self, delivery: &Arc<Delivery>, wakes: &mut WakeList) -> Result<ShardSet, NoRoom> {
         let shards = self.interest.shards(delivery.keys());
         let mut taken: Vec<(usize, Reservation)> = Vec::new();
         for shard in shards.iter() {
@@ -45,7 +45,7 @@ impl Router {
                 for (shard, room) in taken {
                     self.inbox(shard).give_back(room);
                 }
-                return Err(InboxFull);
+                return Err(NoRoom);
             };
             taken.push((shard, room));
         }

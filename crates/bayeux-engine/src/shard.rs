@@ -20,6 +20,7 @@ use crate::{
     deadline::{Deadline, Deadlines},
     hash::{Keyed, Map},
     link::{Ending, Link, LinkKey, Phase},
+    memory::{ENTRY_BYTES, Memory, SESSION_BYTES, SUBSCRIPTION_BYTES, pattern_bytes},
     reply::{self, FOREIGN_INTERVAL, Replies},
     router::Router,
     session::{Binding, Claim, Receiving, Session, SessionKey},
@@ -50,6 +51,8 @@ pub(crate) struct Shard {
     /// When the pumper looks again by itself.
     pub(crate) alarm: Option<Time>,
     hash: Keyed,
+    /// Bytes of its sessions, subscriptions and outboxes, without the deliveries, which shards share.
+    pub(crate) memory: usize,
 }
 
 /// What a shard needs of the world for the length of one call.
@@ -59,6 +62,7 @@ pub(crate) struct Env<'a> {
     pub(crate) router: &'a Router,
     pub(crate) counters: &'a Counters,
     pub(crate) adopters: &'a Adopters,
+    pub(crate) memory: &'a Memory,
     /// This shard's number, and how many there are.
     pub(crate) shard: usize,
     pub(crate) shards: usize,
@@ -107,6 +111,7 @@ impl Shard {
             foreign_noted: None,
             alarm: None,
             hash,
+            memory: 0,
         }
     }
 
@@ -186,6 +191,7 @@ impl Shard {
 
     /// Enters a session that nobody receives for.
     pub(crate) fn enter(&mut self, id: ClientId, session: Session, deadline: Deadline) -> SessionKey {
+        self.memory += SESSION_BYTES + session.outbox.len() * ENTRY_BYTES;
         let key = self.sessions.insert(session);
         self.ids.insert(id, key);
         if let Some(session) = self.sessions.get_mut(key) {
@@ -206,6 +212,7 @@ impl Shard {
             return;
         };
         self.ids.remove(&session.id);
+        self.memory -= SESSION_BYTES + session.outbox.len() * ENTRY_BYTES;
         if self.ids.capacity() > 1024 && self.ids.len() * 4 < self.ids.capacity() {
             self.ids.shrink_to(2 * self.ids.len());
         }
@@ -228,7 +235,9 @@ impl Shard {
 
     /// Takes a subscriber out of the index, and the shard out of the interest if it was the last.
     pub(crate) fn drop_subscription(&mut self, env: &mut Env<'_>, pattern: &std::sync::Arc<str>, place: usize) {
+        self.memory -= SUBSCRIPTION_BYTES;
         if self.index.remove(pattern, place) == Change::Last {
+            self.memory -= pattern_bytes(pattern);
             env.router.interest.remove(pattern, env.shard);
         }
         if self.cursor.is_some() {

@@ -46,11 +46,11 @@ stats! {
     sessions_adopted,
     /// Sessions lost with a shard that panicked.
     sessions_lost,
-    /// Handshakes refused: at `max_sessions`, on shutdown, or since nothing could be agreed on.
+    /// Handshakes refused: at `max_sessions` or `max_memory`, on shutdown, or since nothing could be agreed on.
     handshakes_refused,
     /// Publishes accepted.
     publishes,
-    /// Publishes refused since an inbox was full.
+    /// Publishes refused since an inbox was full, or at `max_memory`.
     publishes_refused,
     /// Messages put into an outbox.
     deliveries,
@@ -64,6 +64,8 @@ stats! {
     messages_refused,
     /// Subscriptions refused at a limit.
     subscriptions_refused,
+    /// Handshakes, subscriptions, publishes, deliveries of other nodes and moved sessions refused at `max_memory`.
+    memory_refused,
     /// Empty connect replies that were delayed.
     replies_delayed,
     /// Connects that gave way to a newer one.

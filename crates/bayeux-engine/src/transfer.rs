@@ -16,6 +16,8 @@ use crate::{
     deadline::Deadline,
     inbox::Position,
     link::Ending,
+    memory::{ENTRY_BYTES, SESSION_BYTES, SUBSCRIPTION_BYTES, pattern_bytes},
+    router::NoRoom,
     session::{Binding, Receiving, Session},
     shard::{Env, Shard},
     stats::count,
@@ -120,6 +122,13 @@ impl Record {
         }
         from.is_empty().then_some(Self { id, boot, connected, binding, age, interval, left, patterns, events })
     }
+
+    /// What the session will cost here.
+    fn memory(&self) -> usize {
+        let events: usize = self.events.iter().map(|(_, delivery)| ENTRY_BYTES + delivery.weight()).sum();
+        let patterns = self.patterns.iter().map(|pattern| SUBSCRIPTION_BYTES + pattern_bytes(pattern.as_str()));
+        SESSION_BYTES + events + patterns.sum::<usize>()
+    }
 }
 
 impl Shard {
@@ -147,6 +156,8 @@ impl Shard {
         if many || env.counters.live_sessions() >= config.max_sessions {
             return Err(AdoptError::OverLimit);
         }
+        env.memory.room(record.memory(), env.counters).map_err(|NoRoom| AdoptError::OverLimit)?;
+        record.events.iter().for_each(|(_, delivery)| env.memory.charge(delivery));
         let millis = std::time::Duration::from_millis;
         let home = record.binding.home.filter(|_| record.boot == boot);
         let born = Time::from_millis(env.now.as_millis().saturating_sub(record.age));

@@ -83,7 +83,8 @@ proptest! {
                     ids = vec![None; 4];
                 }
             }
-            engine.audit(Time::ZERO).expect("a shard is consistent");
+            let audit = engine.audit(Time::ZERO).expect("a shard is consistent");
+            prop_assert_eq!(audit.memory, engine.memory());
         }
     }
 }

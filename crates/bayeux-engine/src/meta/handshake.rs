@@ -5,7 +5,9 @@ use bayeux_protocol::{ConnectionType, ErrorCode, Message, Reconnect, Version, er
 use crate::{
     Carrier, Config,
     link::LinkKind,
+    memory::SESSION_BYTES,
     reply::{advice, refusal, reply},
+    router::NoRoom,
     shard::{Env, Shard, Turn},
     stats::count,
 };
@@ -48,7 +50,8 @@ impl Shard {
         if env.counters.live_sessions() >= env.config.max_sessions {
             return Err((error_code::SERVER_OVERLOADED, Reconnect::Handshake));
         }
-        Ok(())
+        let room = env.memory.room(SESSION_BYTES, env.counters);
+        room.map_err(|NoRoom| (error_code::SERVER_OVERLOADED, Reconnect::Handshake))
     }
 
     /// A refusal: no `clientId` (BX-FLD-4), but what the server offers (BX-HS-10). Where a later try may do better, the

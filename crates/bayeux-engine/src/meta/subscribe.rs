@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bayeux_protocol::{ChannelKind, ChannelPattern, ErrorCode, Message, Wildcard, error_code};
 
 use crate::{
+    memory::{SUBSCRIPTION_BYTES, pattern_bytes},
     reply::reply,
+    router::NoRoom,
     session::SessionKey,
     shard::{Env, Shard},
     stats::count,
@@ -19,9 +21,10 @@ impl Shard {
             Ok(patterns) => patterns,
             Err(refusal) => return *refusal,
         };
-        if let Err(limit) = self.room_for(env, key, &patterns) {
+        if let Err((code, limit)) = self.room_for(env, key, &patterns) {
             count(&env.counters.subscriptions_refused);
-            return Self::refuse(env, request, error_code::TOO_MANY_SUBSCRIPTIONS, &[&limit.to_string()]);
+            let limit = limit.map(|limit| limit.to_string());
+            return Self::refuse(env, request, code, limit.as_deref().as_slice());
         }
         for pattern in patterns {
             self.add_subscription(env, key, &pattern);
@@ -48,8 +51,14 @@ impl Shard {
         self.subscription_reply(key, request)
     }
 
-    /// The limit that the new ones among `patterns` would break, if any.
-    fn room_for(&self, env: &Env<'_>, key: SessionKey, patterns: &[ChannelPattern]) -> Result<(), usize> {
+    /// What stands against the new ones among `patterns`: a limit of the session, or that the node has no room.
+    fn room_for(
+        &self,
+        env: &Env<'_>,
+        key: SessionKey,
+        patterns: &[ChannelPattern],
+    ) -> Result<(), (ErrorCode, Option<usize>)> {
+        let too_many = |limit| Err((error_code::TOO_MANY_SUBSCRIPTIONS, Some(limit)));
         let Some(session) = self.session(key) else {
             return Ok(());
         };
@@ -59,12 +68,20 @@ impl Shard {
                 fresh.push(pattern);
             }
             if session.subscriptions.len() + fresh.len() > env.config.max_subscriptions {
-                return Err(env.config.max_subscriptions);
+                return too_many(env.config.max_subscriptions);
             }
         }
         let wildcards = fresh.iter().filter(|pattern| is_wildcard(pattern)).count();
         let limit = env.config.max_wildcard_subscriptions;
-        if session.wildcards() + wildcards > limit && wildcards > 0 { Err(limit) } else { Ok(()) }
+        if session.wildcards() + wildcards > limit && wildcards > 0 {
+            return too_many(limit);
+        }
+        let bytes = fresh.iter().map(|pattern| SUBSCRIPTION_BYTES + pattern_bytes(pattern.as_str())).sum();
+        // Nothing new takes nothing, whatever there is.
+        if bytes == 0 {
+            return Ok(());
+        }
+        env.memory.room(bytes, env.counters).map_err(|NoRoom| (error_code::SERVER_OVERLOADED, None))
     }
 
     /// The interest is registered before the reply leaves the engine, and the subscription remembers the inbox's next
@@ -76,7 +93,9 @@ impl Shard {
         }
         let since = env.router.inbox(env.shard).next_position();
         let (stored, place, change) = self.index_mut().add(pattern.as_str(), Subscriber { session: key, since });
+        self.memory += SUBSCRIPTION_BYTES;
         if change == Change::First {
+            self.memory += pattern_bytes(&stored);
             env.router.interest.add(&stored, env.shard);
         }
         if let Some(session) = self.session_mut(key) {

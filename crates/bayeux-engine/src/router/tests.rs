@@ -50,7 +50,7 @@ fn router(shards: usize, room: usize, pause: usize) -> Arc<Router> {
     Arc::new(Router::new(shards, Keyed::new((1, 2)), room * weight, pause * weight))
 }
 
-fn publish(router: &Router) -> Result<ShardSet, InboxFull> {
+fn publish(router: &Router) -> Result<ShardSet, NoRoom> {
     let mut wakes = WakeList::default();
     let routed = router.route(&delivery(), &mut wakes);
     wakes.fire();

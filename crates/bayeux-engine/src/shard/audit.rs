@@ -1,10 +1,18 @@
 //! `Audit`: what a node holds, counted by walking through all of it, and whether it fits together. For tests and
 //! simulations; a server has its counters. And a shard that panics, for the same.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use super::{Env, Shard};
-use crate::{Engine, Time, session::Receiving};
+use super::{Env, Shard, fanout::Cursor};
+use crate::{
+    Delivery, Engine, Time,
+    memory::{ENTRY_BYTES, SESSION_BYTES, SUBSCRIPTION_BYTES, pattern_bytes},
+    session::Receiving,
+};
 
 /// What is there at this moment. After everybody has left and time has passed, all of it is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +30,12 @@ pub struct Audit {
     pub inbox_bytes: usize,
     /// Messages in outboxes.
     pub outbox_messages: usize,
+    /// Bytes of all that counts against `max_memory`, as it was met; [`Engine::memory`] is what is accounted for.
+    pub memory: usize,
 }
+
+/// The deliveries that were met on the walk, each once: address and weight.
+type Met = BTreeMap<*const Delivery, usize>;
 
 /// An invariant that is broken, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,9 +49,15 @@ impl Engine {
     /// Sessions, subscriptions, links, deadlines and interest disagree: a bug in this crate.
     pub fn audit(&self, now: Time) -> Result<Audit, Inconsistent> {
         let mut audit = Audit { interest: self.patterns(), ..Audit::default() };
+        let mut met = Met::new();
         for shard in 0..self.shards() {
             audit.inbox_bytes += self.router().inbox(shard).bytes();
-            self.with_shard(shard, now, |shard, env| shard.audit(env, &mut audit))?;
+            self.with_shard(shard, now, |shard, env| shard.audit(env, &mut audit, &mut met))?;
+        }
+        audit.memory += met.values().sum::<usize>();
+        // Whoever joins nodes may hold deliveries too, so there may be more than were met.
+        if audit.memory > self.memory() {
+            return Err(Inconsistent("there are deliveries that are not accounted for"));
         }
         Ok(audit)
     }
@@ -55,7 +74,7 @@ impl Engine {
 
 impl Shard {
     /// The invariants that one lock makes possible.
-    fn audit(&self, env: &Env<'_>, audit: &mut Audit) -> Result<(), Inconsistent> {
+    fn audit(&self, env: &Env<'_>, audit: &mut Audit, met: &mut Met) -> Result<(), Inconsistent> {
         let holds = |holds: bool, what| if holds { Ok(()) } else { Err(Inconsistent(what)) };
         let mut subscriptions = 0;
         for (id, key) in &self.ids {
@@ -95,7 +114,22 @@ impl Shard {
         audit.sessions += self.sessions.len();
         audit.links += self.links.len();
         audit.subscriptions += subscriptions;
-        Ok(())
+        self.meet(env, met);
+        let patterns: usize = self.index.patterns().map(pattern_bytes).sum();
+        let outboxes: usize = self.sessions.iter().map(|(_, session)| session.outbox.len() * ENTRY_BYTES).sum();
+        let memory = self.sessions.len() * SESSION_BYTES + subscriptions * SUBSCRIPTION_BYTES + patterns + outboxes;
+        audit.memory += memory;
+        holds(memory == self.memory, "the memory of a shard is not what is accounted for")
+    }
+
+    /// The deliveries here that this engine accounts for.
+    fn meet(&self, env: &Env<'_>, met: &mut Met) {
+        let outboxes = self.sessions.iter().flat_map(|(_, session)| session.outbox.iter());
+        let here = outboxes.map(|(_, delivery)| delivery).chain(self.cursor.iter().map(Cursor::delivery));
+        let waiting = env.router.inbox(env.shard).waiting();
+        for delivery in here.chain(&waiting).filter(|delivery| env.memory.counts(delivery)) {
+            met.insert(Arc::as_ptr(delivery), delivery.weight());
+        }
     }
 
     /// Of the links of a live session, only the one that receives, or that a newer one waits for, has events lent.

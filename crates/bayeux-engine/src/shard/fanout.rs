@@ -8,6 +8,7 @@ use crate::{
     Delivery,
     inbox::Position,
     link::{Ending, Link},
+    memory::ENTRY_BYTES,
     outbox::Overflow,
     session::{Receiving, Session, SessionKey},
     stats::{count, count_many},
@@ -22,6 +23,12 @@ pub(crate) struct Cursor {
     /// Which of the delivery's match keys, and which place in that pattern's list.
     key: usize,
     place: usize,
+}
+
+impl Cursor {
+    pub(super) const fn delivery(&self) -> &Arc<Delivery> {
+        &self.delivery
+    }
 }
 
 impl Shard {
@@ -74,6 +81,7 @@ impl Shard {
             cursor.key += 1;
             cursor.place = 0;
         }
+        self.memory += delivered * ENTRY_BYTES;
         count_many(&env.counters.deliveries, delivered);
         if cursor.key < delivery.keys().len() {
             self.cursor = Some(cursor);

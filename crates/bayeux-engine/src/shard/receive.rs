@@ -7,6 +7,7 @@ use crate::{
     CloseReason, ConnectionId, Take, Time,
     deadline::Deadline,
     link::{Ending, HeldConnect, Link, LinkKey, LinkKind, Phase},
+    memory::ENTRY_BYTES,
     reply::{ConnectReply, Replies},
     session::{Receiving, SessionKey},
     stats::count,
@@ -218,7 +219,7 @@ impl Shard {
         let (session, poll) = (link.session, link.kind == LinkKind::Poll);
         let lent = link.lent.take();
         if let (Some(through), Some(session)) = (lent, self.sessions.get_mut(session)) {
-            session.outbox.commit(through);
+            self.memory -= session.outbox.commit(through) * ENTRY_BYTES;
             session.pace.held();
         }
         if poll {
@@ -341,7 +342,7 @@ impl Shard {
         };
         count(&env.counters.writes_cut);
         if let Some(through) = self.links.get_mut(writer).and_then(|link| link.lent.take()) {
-            session.outbox.commit(through);
+            self.memory -= session.outbox.commit(through) * ENTRY_BYTES;
         }
         self.end_link(env, writer, Ending::Cut);
         self.receive(env, key, next.map_or(Receiving::Away, Receiving::Here));

@@ -1,7 +1,7 @@
 use std::{task::Waker, time::Duration};
 
 use bayeux_engine::{Config, Pumper, ShardSet, Take};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{World, ticket};
 
@@ -131,6 +131,90 @@ fn bx_lm_1_a_full_server_refuses_handshakes() {
 }
 
 #[test]
+fn bx_lm_1_at_the_memory_budget_nothing_new_comes_and_what_is_there_goes_on() {
+    let mut config = Config::default();
+    config.max_memory = 256 * 1024;
+    let mut world = World::with_shards(config, 2);
+    let (mut stalled, mut publisher) = (world.poller(), world.pusher());
+    world.subscribe(&mut stalled, json!("/a"));
+    let mut accepted = 0;
+    let refused = loop {
+        let reply = world.publish(&mut publisher, "/a", json!("x".repeat(4000)));
+        if reply["successful"] != true {
+            break reply;
+        }
+        accepted += 1;
+        assert!(accepted < 100, "it is bounded");
+    };
+    assert_eq!(refused["error"], "503::server_overloaded");
+    assert!(accepted > 50 && world.engine.memory() <= 256 * 1024, "{accepted}: {}", world.engine.memory());
+    // A message of 4,000 bytes has no room; some small things still have.
+    while newcomer(&mut world)["successful"] == true {}
+    let reply = newcomer(&mut world);
+    assert_eq!(
+        (reply["error"].as_str(), reply["advice"]["reconnect"].as_str()),
+        (Some("503::server_overloaded"), Some("handshake"))
+    );
+    assert!(reply["advice"]["interval"].as_i64() >= Some(1000));
+    let patterns: Vec<_> = (0..100).map(|n| format!("/pattern/{n}")).collect();
+    let reply = world.subscribe(&mut publisher, json!(patterns));
+    assert_eq!(reply["error"], "503::server_overloaded");
+    assert_eq!(world.subscribe(&mut stalled, json!("/a"))["successful"], true, "what it has already takes nothing");
+    let stats = world.engine.stats();
+    assert_eq!((stats.publishes_refused, stats.subscriptions_refused), (1, 1));
+    assert_eq!((stats.handshakes_refused, stats.memory_refused), (2, 4));
+    // The stalled session gets what it was promised, and with that there is room again.
+    let mut got = 0;
+    while got < accepted {
+        let outcome = world.connect(&mut stalled, "drain");
+        got += outcome.replies.len() - 1;
+        outcome.answer.lent.iter().for_each(|ticket| world.engine.confirm(world.now, *ticket));
+    }
+    assert!(world.engine.memory() < 128 * 1024, "{}", world.engine.memory());
+    assert_eq!(newcomer(&mut world)["successful"], true);
+    assert_eq!(world.subscribe(&mut publisher, json!(patterns))["successful"], true);
+    assert_eq!(world.publish(&mut publisher, "/a", json!("x".repeat(4000)))["successful"], true);
+    assert_eq!(world.engine.stats().memory_refused, 4);
+    world.pass(Duration::from_secs(40));
+    assert_eq!((world.engine.sessions(), world.engine.memory()), (0, 0));
+}
+
+#[test]
+fn a_delivery_counts_once_however_many_wait_for_it() {
+    let mut world = World::with_shards(Config::default(), 4);
+    let mut peers: Vec<_> = (0..50).map(|_| world.poller()).collect();
+    for peer in &mut peers {
+        world.subscribe(peer, json!(["/a", "/*"]));
+    }
+    let before = world.engine.memory();
+    world.publish(&mut peers[0], "/a", json!("x".repeat(10_000)));
+    let grown = world.engine.memory() - before;
+    assert!((10_000..15_000).contains(&grown), "{grown}: the message, and a place in each outbox");
+    let audit = world.engine.audit(world.now).expect("it fits together");
+    assert_eq!(audit.memory, world.engine.memory());
+    world.engine.break_shard(0, world.now);
+    assert_eq!(
+        world.engine.audit(world.now).map(|audit| audit.memory),
+        Ok(world.engine.memory()),
+        "a lost shard's too"
+    );
+    world.pass(Duration::from_secs(40));
+    assert_eq!(world.engine.memory(), 0);
+}
+
+#[test]
+fn no_memory_budget_is_none() {
+    let mut config = Config::default();
+    config.max_memory = 0;
+    let mut world = World::new(config);
+    assert_eq!(newcomer(&mut world)["successful"], true);
+    let mut config = Config::default();
+    config.max_memory = 1;
+    let mut world = World::new(config);
+    assert_eq!(newcomer(&mut world)["error"], "503::server_overloaded");
+}
+
+#[test]
 fn a_full_inbox_refuses_the_publish_and_pauses_publishers() {
     let mut config = Config::default();
     (config.max_inbox_bytes, config.inbox_pause_bytes) = (6000, 2000);
@@ -186,6 +270,12 @@ fn shards_are_shared_out_among_pumpers() {
     assert!(peers.iter().all(|peer| world.drain(peer).len() == 1), "nobody pumps: the publisher does");
 }
 
+/// What a new peer is told to its handshake.
+fn newcomer(world: &mut World) -> Value {
+    let mut peer = world.http();
+    world.handshake(&mut peer)
+}
+
 #[test]
 fn memory_of_sessions_is_given_back() {
     let mut world = World::new(Config::default());
@@ -194,5 +284,5 @@ fn memory_of_sessions_is_given_back() {
         world.subscribe(&mut peer, json!("/a"));
     }
     world.pass(Duration::from_secs(11));
-    assert_eq!((world.engine.sessions(), world.engine.patterns()), (0, 0));
+    assert_eq!((world.engine.sessions(), world.engine.patterns(), world.engine.memory()), (0, 0, 0));
 }

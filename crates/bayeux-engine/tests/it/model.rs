@@ -132,7 +132,8 @@ impl Run {
             Operation::Disconnect => self.disconnect(at),
             Operation::Pass(span) => self.pass(*span),
         }
-        self.world.engine.audit(self.world.now).expect("it fits together");
+        let audit = self.world.engine.audit(self.world.now).expect("it fits together");
+        assert_eq!(audit.memory, self.world.engine.memory());
         assert_eq!(self.world.engine.sessions(), self.model.alive());
     }
 
