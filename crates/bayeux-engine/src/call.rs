@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bayeux_protocol::Message;
 
-use crate::{Time, interest::ShardSet, store::Key};
+use crate::{Frame, Time, interest::ShardSet, store::Key};
 
 /// A batch of messages as one connection sent it, and who that is.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ pub enum Take {
     /// Write this JSON array.
     Frame {
         /// The bytes, behind [`HEADROOM`](crate::HEADROOM) free ones.
-        frame: Vec<u8>,
+        frame: Frame,
         /// Whether it carries events: then confirm when it is written, or cancel.
         lent: bool,
         /// Whether the link is over with this frame (always so for a held connect; with `lent`, once confirmed).

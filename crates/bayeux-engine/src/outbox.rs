@@ -53,6 +53,11 @@ impl Outbox {
         self.entries.iter()
     }
 
+    /// Whether the first message waits for others too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.entries.front().is_some_and(|(_, delivery)| Arc::strong_count(delivery) > 2)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

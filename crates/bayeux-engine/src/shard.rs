@@ -18,6 +18,7 @@ use crate::{
     adopters::Adopters,
     client_id::SLOTS,
     deadline::{Deadline, Deadlines},
+    frame::LastBatch,
     hash::{Keyed, Map},
     link::{Ending, Link, LinkKey, Phase},
     memory::{ENTRY_BYTES, Memory, SESSION_BYTES, SUBSCRIPTION_BYTES, pattern_bytes},
@@ -39,6 +40,7 @@ pub(crate) struct Shard {
     links: Store<Link>,
     index: SubscriptionIndex,
     deadlines: Deadlines,
+    last_batch: Option<LastBatch>,
     /// The delivery whose fan-out was cut by its budget.
     cursor: Option<fanout::Cursor>,
     /// Patterns with holes that a fan-out under way kept from being closed.
@@ -104,6 +106,7 @@ impl Shard {
             links: Store::new(first_serial),
             index: SubscriptionIndex::new(hash),
             deadlines: Deadlines::default(),
+            last_batch: None,
             cursor: None,
             untidy: Vec::new(),
             rng: ChaCha12Rng::from_seed(seed),

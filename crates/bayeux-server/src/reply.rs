@@ -176,7 +176,7 @@ impl Hold {
             Take::Frame { frame, lent, .. } => {
                 self.ticket = None;
                 let loan = lent.then(|| Loan { bayeux: self.bayeux.clone(), tickets: vec![ticket] });
-                Poll::Ready(Ok((body(frame), loan)))
+                Poll::Ready(Ok((body(frame.into()), loan)))
             }
             Take::Released | Take::Close(_) => {
                 self.ticket = None;

@@ -1,11 +1,12 @@
 //! How a session's events reach its connection: taking over, lending, confirming, giving up, and the deadlines of it all.
 
-use std::{task::Waker, time::Duration};
+use std::{sync::Arc, task::Waker, time::Duration};
 
 use super::{Env, Shard};
 use crate::{
-    CloseReason, ConnectionId, Take, Time,
+    CloseReason, ConnectionId, Frame, SharedFrame, Take, Time,
     deadline::Deadline,
+    frame::LastBatch,
     link::{Ending, HeldConnect, Link, LinkKey, LinkKind, Phase},
     memory::ENTRY_BYTES,
     reply::{ConnectReply, Replies},
@@ -83,7 +84,7 @@ impl Shard {
     pub(crate) fn retire(&mut self, env: &mut Env<'_>, key: LinkKey) -> Option<Vec<u8>> {
         self.supersede(env, key);
         let frame = match self.take(env, key, None) {
-            Take::Frame { frame, lent: false, .. } => Some(frame),
+            Take::Frame { frame, lent: false, .. } => Some(frame.into()),
             Take::Frame { .. } | Take::Pending | Take::Released | Take::Close(_) => None,
         };
         self.release(env, key);
@@ -105,7 +106,7 @@ impl Shard {
                 let id = link.connect.and_then(|held| held.id);
                 let mut replies = Replies::new();
                 replies.push(&reply.message(id, &link.client, env.config));
-                let frame = replies.finish().expect("a reply was pushed");
+                let frame = Frame::Own(replies.finish().expect("a reply was pushed"));
                 Take::Frame { frame, lent: false, last: true }
             }
             Due::Released => {
@@ -168,9 +169,38 @@ impl Shard {
 
     fn frame(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool) -> Take {
         let last = self.links.get(key).is_some_and(|link| link.kind == LinkKind::Poll);
+        if !reply
+            && !last
+            && let Some(frame) = self.shared_frame(env, key)
+        {
+            return Take::Frame { frame: Frame::Shared(frame), lent: true, last };
+        }
         let mut replies = Replies::new();
         let lent = self.write(env, key, reply, &mut replies);
-        replies.finish().map_or(Take::Pending, |frame| Take::Frame { frame, lent, last })
+        replies.finish().map_or(Take::Pending, |frame| Take::Frame { frame: Frame::Own(frame), lent, last })
+    }
+
+    /// HOT PATH: lends a socket the events that wait, in bytes that it shares with others who get the same.
+    fn shared_frame(&mut self, env: &mut Env<'_>, key: LinkKey) -> Option<Arc<SharedFrame>> {
+        let link = self.links.get_mut(key)?;
+        let session = self.sessions.get(link.session).filter(|session| session.receiving == Receiving::Here(key))?;
+        let outbox = &session.outbox;
+        if !outbox.is_shared() {
+            return None;
+        }
+        let batch = outbox.peek(session.pace.of(env.config.max_batch_bytes))?;
+        let known = self.last_batch.as_ref().and_then(|last| last.frame_of(outbox, batch.messages));
+        let frame = known.unwrap_or_else(|| {
+            let mut replies = Replies::new();
+            replies.push_events(outbox, batch);
+            let frame = Arc::new(SharedFrame::new(replies.finish().unwrap_or_default()));
+            self.last_batch = Some(LastBatch::new(outbox, batch.messages, frame.clone()));
+            frame
+        });
+        link.lent = Some(batch.through);
+        let session = link.session;
+        self.settle(env, session);
+        Some(frame)
     }
 
     /// Writes the waiting events, then the reply of the held connect: events come first, in the same frame. Returns

@@ -1,8 +1,10 @@
-use bayeux_engine::Config;
+use std::sync::Arc;
+
+use bayeux_engine::{Config, Frame, Take};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::world::{World, channels};
+use crate::world::{World, channels, parse, ticket};
 
 #[test]
 fn bx_pb_5_a_publish_reply_never_carries_data() {
@@ -211,4 +213,29 @@ fn meta_connect_deliver_only_can_be_off() {
     assert_eq!(channels(&outcome.replies), ["/b", "/a"]);
     world.engine.confirm(world.now, outcome.answer.lent[0]);
     assert!(world.connect(&mut peer, "2").answer.held.is_some(), "delivered once");
+}
+
+#[test]
+fn sockets_that_get_the_same_events_share_their_bytes_and_others_do_not() {
+    let mut world = World::new(Config::default());
+    let mut peers: Vec<_> = (0..5).map(|_| world.pusher()).collect();
+    for (peer, channels) in peers.iter_mut().zip([&["/a"][..], &["/a"], &["/a", "/b"], &["/a"], &["/b"]]) {
+        world.subscribe(peer, json!(channels));
+    }
+    for (channel, data) in [("/a", 1), ("/b", 2), ("/a", 3)] {
+        world.publish(&mut peers[0], channel, json!(data));
+    }
+    let mut shared = Vec::new();
+    for (peer, expected) in peers.iter().zip([&[1, 3][..], &[1, 3], &[1, 2, 3], &[1, 3], &[2]]) {
+        let Take::Frame { frame, lent: true, .. } = world.take_raw(peer, ticket(peer)) else { panic!("events wait") };
+        let data: Vec<_> = parse(&frame).iter().map(|event| event["data"].as_i64().expect("a number")).collect();
+        assert_eq!(data, expected);
+        if let Frame::Shared(frame) = frame {
+            shared.push(frame);
+        }
+    }
+    peers.iter().for_each(|peer| world.engine.confirm(world.now, ticket(peer)));
+    assert!(Arc::ptr_eq(&shared[0], &shared[1]), "the same events, the same bytes");
+    assert!(!Arc::ptr_eq(&shared[1], &shared[2]), "one more event in between");
+    assert!(world.engine.audit(world.now).is_ok_and(|audit| audit.outbox_messages == 0));
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_rt::time::{Sleep, sleep_until};
-use bayeux_engine::{Answer, Call, Carrier, CloseReason, HEADROOM, Origin, ShardSet, Take, Ticket, Time};
+use bayeux_engine::{Answer, Call, Carrier, CloseReason, Frame, HEADROOM, Origin, ShardSet, Take, Ticket, Time};
 use bayeux_protocol::{DecodeError, decode_batch};
 use bytes::{Buf, Bytes};
 use tokio::sync::futures::OwnedNotified;
@@ -207,7 +207,7 @@ impl Socket {
         match self.bayeux.engine().take(self.bayeux.now(), ticket, written, cx.waker()) {
             Take::Pending => return false,
             Take::Frame { frame, lent, last } => {
-                self.out.text(frame);
+                self.out.frame(frame);
                 self.lent = lent;
                 self.events_in_a_row += 1;
                 if last {
@@ -315,6 +315,8 @@ impl Socket {
 /// What is to be written. A frame alone is written where the engine made it: its header goes into the room in front.
 #[derive(Default)]
 struct Out {
+    /// Written first, if there is nothing else: bytes that other sockets write too.
+    shared: Bytes,
     bytes: Vec<u8>,
     /// Where the first byte is.
     start: usize,
@@ -322,24 +324,43 @@ struct Out {
 
 impl Out {
     fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_empty() && self.shared.is_empty()
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        match frame {
+            Frame::Shared(frame) if self.is_empty() => {
+                self.shared = frame.framed(|array| {
+                    let mut bytes = Vec::new();
+                    codec::encode_text(array, &mut bytes);
+                    bytes.into()
+                });
+            }
+            frame => self.text(frame.into()),
+        }
     }
 
     fn text(&mut self, frame: Vec<u8>) {
-        if self.bytes.is_empty() {
+        if self.is_empty() {
             self.bytes = frame;
             self.start = codec::encode_text_in_place(&mut self.bytes, HEADROOM);
         } else {
-            codec::encode_text(&frame[HEADROOM..], &mut self.bytes);
+            codec::encode_text(&frame[HEADROOM..], self.control());
         }
     }
 
     /// Where control frames are appended.
     fn control(&mut self) -> &mut Vec<u8> {
+        if !self.shared.is_empty() {
+            self.bytes = std::mem::take(&mut self.shared).into();
+        }
         &mut self.bytes
     }
 
     fn take(&mut self) -> Bytes {
+        if !self.shared.is_empty() {
+            return std::mem::take(&mut self.shared);
+        }
         let mut bytes = Bytes::from(std::mem::take(&mut self.bytes));
         bytes.advance(std::mem::take(&mut self.start));
         bytes

@@ -213,7 +213,11 @@ impl Server for Defective {
                     self.lend(now, &[ticket]);
                 }
                 let session = self.known.session(ticket);
-                Take::Frame { frame: self.changed(session.as_deref(), frame), lent, last }
+                Take::Frame {
+                    frame: bayeux_engine::Frame::Own(self.changed(session.as_deref(), frame.into())),
+                    lent,
+                    last,
+                }
             }
             other => other,
         }
