@@ -1,13 +1,18 @@
 //! The command line: every option with its default.
 
+mod limits;
+
 use std::{path::PathBuf, time::Duration};
 
+use bayeux_server::Options;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 
+use self::limits::Limits;
 use crate::units::{Listen, parse_duration, parse_listen, parse_span};
 
 /// How the values of options are written; behind every help.
 const VALUES: &str = "TIME is written as 500ms, 20s, 2m or 1h; a plain number is milliseconds.
+SIZE is written as 64KiB, 16MiB or 1GiB; a plain number is bytes.
 RUST_LOG chooses what is in the log, as in RUST_LOG=info,bayeux::session=debug.
 Exit code: 0 after SIGTERM or Ctrl-C, 2 if the server could not start.";
 
@@ -30,15 +35,18 @@ pub(crate) enum Command {
     /// Serve with a chat page to try it, and a line for each session (the default).
     #[command(after_help = VALUES)]
     Dev(Dev),
+    /// Print every limit: its option, its default, what happens when it is reached, and the counter that tells of it.
+    Limits,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    #[command(flatten)]
-    pub(crate) common: Common,
     /// How the log on standard error looks; RUST_LOG chooses what is in it.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    // Last: what comes behind it would be under its heading.
+    #[command(flatten)]
+    pub(crate) common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -81,9 +89,6 @@ pub(crate) struct Common {
     /// What reads and writes the connections.
     #[arg(long, value_enum, default_value_t = FrontKind::Own)]
     pub(crate) front: FrontKind,
-    /// Connections at a time; 0 takes what the limit of open files leaves. One more gets 503.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) max_connections: usize,
     /// Worker threads, at most 64; 0 takes one for each processor.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = number(0..=64))]
     pub(crate) workers: usize,
@@ -99,12 +104,6 @@ pub(crate) struct Common {
     /// How long a session lives without a connect, beyond the interval.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_span)]
     pub(crate) max_interval: Duration,
-    /// Messages that may wait for one session; one more ends it.
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = number(1..=1_000_000))]
-    pub(crate) max_queue: usize,
-    /// Bytes of a request body or WebSocket message.
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = number(1024..=1 << 30))]
-    pub(crate) max_message_size: usize,
     /// A WebSocket without a cookie may take over a session handshaken over HTTP from its address within this time
     /// (Faye's client needs it); 0 turns it off.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
@@ -118,6 +117,23 @@ pub(crate) struct Common {
     /// Accept a publish without a session.
     #[arg(long)]
     pub(crate) allow_unconnected_publish: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+impl Common {
+    /// What can't be wrong any more once it is read.
+    pub(crate) const fn apply(&self, options: &mut Options) {
+        let engine = &mut options.engine;
+        engine.timeout = self.timeout;
+        engine.interval = self.interval;
+        engine.max_interval = self.max_interval;
+        engine.adopt_window = self.adopt_window;
+        engine.shutdown_spread = self.shutdown_spread;
+        engine.trust_client_session = self.trust_client_session;
+        engine.allow_unconnected_publish = self.allow_unconnected_publish;
+        self.limits.apply(options);
+    }
 }
 
 fn number(range: std::ops::RangeInclusive<u64>) -> RangedU64ValueParser<usize> {

@@ -30,6 +30,11 @@ async fn main() -> ExitCode {
     let outcome = match cli.command {
         Some(Command::Serve(serve)) => server::serve(&serve).await,
         Some(Command::Dev(dev)) => server::dev(&dev).await,
+        Some(Command::Limits) => {
+            // Whether anybody reads it is not our concern.
+            let _ = std::io::stdout().write_all(bayeux_server::limits::markdown().as_bytes());
+            Ok(())
+        }
         None => server::dev(&cli.dev).await,
     };
     match outcome {

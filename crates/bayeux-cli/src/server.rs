@@ -17,8 +17,7 @@ use actix_web::{
     web::ServiceConfig,
 };
 use bayeux_server::{
-    AllowedOrigins, Bayeux, Config, FrontOptions, Options, ServerConfig, StartError, TlsError, serve as front,
-    tls_config,
+    AllowedOrigins, Bayeux, FrontOptions, Options, ServerConfig, StartError, TlsError, serve as front, tls_config,
 };
 
 use crate::{
@@ -111,7 +110,7 @@ fn own(
 ) -> io::Result<(SocketAddr, Server)> {
     let mut limits = FrontOptions::default();
     path.clone_into(&mut limits.path);
-    limits.max_connections = common.max_connections;
+    common.limits.apply_to_front(&mut limits);
     limits.endpoint_only = !dev;
     let addresses = &common.listen.addresses[..];
     let routes = routes(path, dev);
@@ -138,8 +137,8 @@ fn mounted(
         .tcp_nodelay(true)
         .disable_signals()
         .shutdown_timeout(1);
-    if common.max_connections > 0 {
-        server = server.max_connections(common.max_connections.div_ceil(bayeux.engine().shards()));
+    if common.limits.max_connections > 0 {
+        server = server.max_connections(common.limits.max_connections.div_ceil(bayeux.engine().shards()));
     }
     let addresses = &common.listen.addresses[..];
     let server = match tls {
@@ -214,18 +213,8 @@ fn linked(address: SocketAddr) -> String {
 }
 
 fn options(common: &Common) -> Result<Options, Failure> {
-    let mut engine = Config::default();
-    engine.timeout = common.timeout;
-    engine.interval = common.interval;
-    engine.max_interval = common.max_interval;
-    engine.max_queue = common.max_queue;
-    engine.adopt_window = common.adopt_window;
-    engine.shutdown_spread = common.shutdown_spread;
-    engine.trust_client_session = common.trust_client_session;
-    engine.allow_unconnected_publish = common.allow_unconnected_publish;
     let mut options = Options::default();
-    options.engine = engine;
-    options.limits.max_bytes = common.max_message_size;
+    common.apply(&mut options);
     options.allow_origin = AllowedOrigins::parse(&common.allow_origin)
         .map_err(|error| Failure::Option(format!("--allow-origin: {error}")))?;
     if common.workers > 0 {

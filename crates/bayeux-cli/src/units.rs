@@ -1,4 +1,4 @@
-//! Durations and addresses as people write them.
+//! Durations, sizes and addresses as people write them.
 
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -46,6 +46,28 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
     if span.is_zero() { Err("write a time above zero, such as 10s".to_owned()) } else { Ok(span) }
 }
 
+/// Reads `64KiB`, `16MiB`, `1GiB`, or a plain number of bytes; up to a TiB.
+pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit {
+        "" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = factor.and_then(|factor| number.parse::<u64>().ok()?.checked_mul(factor));
+    let bytes = bytes.filter(|bytes| *bytes <= 1 << 40).and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.ok_or_else(|| "write a size as 64KiB, 16MiB, 1GiB, or a number of bytes, up to 1024GiB".to_owned())
+}
+
+/// As [`parse_bytes`], but not nothing.
+pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
+    let size = parse_bytes(text)?;
+    if size == 0 { Err("write a size above zero, such as 64KiB".to_owned()) } else { Ok(size) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +81,26 @@ mod tests {
         for text in ["", "80", "127.0.0.1", ":80x", "127.0.0.1:99999", "no such name:80"] {
             assert!(parse_listen(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn sizes_read_as_written() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("65536", 65_536),
+            ("64KiB", 65_536),
+            ("16MiB", 16 << 20),
+            ("1GiB", 1 << 30),
+            ("1024GiB", 1 << 40),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in
+            ["", "KiB", "-1", "1.5GiB", "64KB", "64k", "64 KiB", "1025GiB", "99999999999999999999", "17179869184GiB"]
+        {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+        assert!(parse_size("0KiB").is_err());
     }
 
     #[test]

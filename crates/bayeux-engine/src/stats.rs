@@ -9,6 +9,11 @@ macro_rules! stats {
         #[non_exhaustive]
         pub struct Stats { $($(#[doc = $doc])+ pub $name: u64,)+ }
 
+        impl Stats {
+            /// The names of all counters.
+            pub const NAMES: &[&str] = &[$(stringify!($name),)+];
+        }
+
         /// What is not zero, as `name=value`.
         impl std::fmt::Display for Stats {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -41,7 +41,7 @@ pub use error::{ChannelError, DecodeError};
 pub use error_code::{ErrorCode, ErrorText};
 pub use fields::{ConnectionType, MessageId, Subscription};
 pub use json::Json;
-pub use limits::{ChannelRules, DecodeLimits};
+pub use limits::{ChannelRules, DecodeLimits, MAX_ADVICE_SECTIONS, MAX_FIELDS, MAX_ID_BYTES};
 pub use matching::MatchKeys;
 pub use message::{FieldFault, Message};
 pub use version::Version;

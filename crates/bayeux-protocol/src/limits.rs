@@ -39,8 +39,8 @@ impl Default for ChannelRules {
 /// Nesting that is never exceeded, so that the decoder's recursion is bounded whatever the configuration says.
 pub(crate) const DEPTH_CEILING: usize = 128;
 /// Top-level fields of one message.
-pub(crate) const MAX_FIELDS: usize = 64;
+pub const MAX_FIELDS: usize = 64;
 /// Bytes of a message id.
-pub(crate) const MAX_ID_BYTES: usize = 255;
+pub const MAX_ID_BYTES: usize = 255;
 /// Per-transport sections of an advice.
-pub(crate) const MAX_ADVICE_SECTIONS: usize = 8;
+pub const MAX_ADVICE_SECTIONS: usize = 8;

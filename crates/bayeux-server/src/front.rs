@@ -49,6 +49,11 @@ use listener::{Connections, Place};
 pub use options::FrontOptions;
 #[cfg(feature = "tls")]
 pub use tls::{TlsError, tls_config};
+pub(crate) use {
+    chunked::MAX_LINE_BYTES,
+    linger::{LINGER, LINGER_BYTES},
+    request::MAX_HEADERS,
+};
 
 /// A server in the making: the endpoint at `options.path`, and the application beside it.
 pub struct Front<F, I, S, B> {

@@ -27,6 +27,7 @@ mod clock;
 mod error;
 mod front;
 pub mod http;
+pub mod limits;
 mod mounted;
 mod options;
 mod reply;

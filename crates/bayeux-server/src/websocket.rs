@@ -5,5 +5,6 @@ pub mod codec;
 mod session;
 mod upgrade;
 
+pub(crate) use session::MAX_CONTROLS;
 pub use session::Socket;
 pub(crate) use upgrade::Upgraded;

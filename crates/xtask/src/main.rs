@@ -1,6 +1,7 @@
 //! `cargo xtask`: the tasks of this workspace, each a command; what CI runs is one of them.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // Reports are what these commands are for.
 
+mod limits;
 mod process;
 mod setup;
 mod soak;
@@ -39,6 +40,8 @@ enum Task {
     },
     /// Check this workspace's own rules: lengths of files, words, citations, purity, dependencies.
     Tidy,
+    /// Write docs/limits.md, as the code says.
+    Limits,
     /// Run what finds more the longer it runs.
     #[command(subcommand)]
     Soak(soak::Soak),
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run().map(|()| true),
         Task::Test { what } => test::run(&what),
         Task::Tidy => tidy::run(),
+        Task::Limits => limits::run(),
         Task::Soak(what) => soak::run(&what),
     });
     match done {

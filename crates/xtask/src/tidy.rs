@@ -4,6 +4,7 @@ mod citations;
 mod crate_count;
 mod dependencies;
 mod length;
+mod limits;
 mod purity;
 mod source;
 mod words;
@@ -11,7 +12,7 @@ mod words;
 use anyhow::Result;
 
 use self::source::{Finding, Source};
-use crate::workspace;
+use crate::{limits::PAGE, workspace};
 
 /// Checks every file, and says what breaks a rule. Tells whether nothing does.
 pub(crate) fn run() -> Result<bool> {
@@ -42,5 +43,6 @@ fn of_the_whole(sources: &[Source]) -> Result<Vec<Finding>> {
     let mut findings = dependencies::check(architecture, &workspace::metadata()?);
     let crates = crate_count::count(&workspace::tree_of_the_binary()?, &workspace::metadata_of_all()?)?;
     findings.extend(crate_count::check(architecture, crates));
+    findings.extend(limits::check(source::find(sources, PAGE)?, &workspace::limits()?));
     Ok(findings)
 }

@@ -84,6 +84,11 @@ pub(crate) fn tree_of_the_binary() -> Result<String> {
     ask(&mut tree)
 }
 
+/// The table of limits in Markdown, which the binary prints.
+pub(crate) fn limits() -> Result<String> {
+    ask(cargo().args(["run", "--quiet", "--locked", "--package", BINARY_CRATE, "--", "limits"]))
+}
+
 fn ask_metadata(arguments: &[&str]) -> Result<Metadata> {
     let text = ask(cargo().args(["metadata", "--locked", "--format-version", "1"]).args(arguments))?;
     serde_json::from_str(&text).context("cargo metadata printed something else than expected")

@@ -32,6 +32,9 @@ fn a_bad_flag_is_one_sentence_and_exit_code_2() {
         (&["serve", "--max-interval", "0"], "--max-interval"),
         (&["serve", "--max-message-size", "0"], "--max-message-size"),
         (&["serve", "--workers", "3000"], "--workers"),
+        (&["serve", "--max-memory", "1GB"], "--max-memory"),
+        (&["serve", "--max-queue-bytes", "0"], "--max-queue-bytes"),
+        (&["serve", "--write-timeout", "0"], "--write-timeout"),
         (&["serve", "--tls-cert", "a.pem"], "--tls-key"),
         (&["serve", "--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], "/nowhere.pem"),
         (&["serve", "--path", "/a b"], "--path"),
@@ -72,7 +75,18 @@ fn help_names_every_option_with_its_default() {
         "--max-interval",
         "[default: 10s]",
         "TIME is written as",
+        "Limits:",
+        "--max-memory <SIZE>",
+        "[default: 1GiB]",
+        "SIZE is written as",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
+}
+
+#[test]
+fn limits_prints_the_table_of_the_documents() {
+    let output = run(&["limits"]);
+    let text = String::from_utf8(output.stdout).expect("it writes text");
+    assert!(output.status.success() && text.contains("| `max_memory` | `--max-memory` | 1GiB |"), "{text}");
 }

@@ -5,7 +5,7 @@ use bytes::{Buf, BytesMut};
 /// Digits of a chunk's size: 16 MiB at most, far above any limit of a body.
 const MAX_SIZE_DIGITS: usize = 6;
 /// A size line with its extensions, and all trailers together.
-const MAX_LINE_BYTES: usize = 1024;
+pub(crate) const MAX_LINE_BYTES: usize = 1024;
 
 /// A chunked body on its way.
 #[derive(Debug)]

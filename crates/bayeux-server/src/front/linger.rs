@@ -10,9 +10,9 @@ use super::{
 };
 
 /// How long the peer has to read a last answer before the connection is closed for good.
-const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// What is read and thrown away meanwhile.
-const LINGER_BYTES: usize = 256 * 1024;
+pub(crate) const LINGER_BYTES: usize = 256 * 1024;
 
 /// Says that nothing more comes, and waits for the peer to say the same.
 pub(super) async fn linger<T: Stream>(io: &mut T) {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Headers of one request.
-const MAX_HEADERS: usize = 64;
+pub(crate) const MAX_HEADERS: usize = 64;
 
 /// A head, borrowed from the bytes it was read from.
 pub(super) struct RequestHead<'h> {

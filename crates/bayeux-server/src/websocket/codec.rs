@@ -12,7 +12,7 @@ pub use self::encode::{encode_close, encode_pong, encode_text, encode_text_in_pl
 use self::header::{Control, Frame, Header, Kind};
 
 /// Frames that one message may be cut into. Empty ones count, so a flood of them ends here.
-const MAX_FRAGMENTS: u16 = 1024;
+pub(crate) const MAX_FRAGMENTS: u16 = 1024;
 
 /// Takes messages out of a stream of bytes, however it is cut.
 ///

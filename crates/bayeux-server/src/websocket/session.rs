@@ -24,7 +24,7 @@ const MOST_EVENTS_IN_A_ROW: u8 = 8;
 /// Why sockets are closed on shutdown.
 const LEAVING: &str = "the server is shutting down";
 /// Pings and pongs that a peer may send in a second; one more closes the socket with 1008.
-const MAX_CONTROLS: u16 = 1000;
+pub(crate) const MAX_CONTROLS: u16 = 1000;
 
 /// One WebSocket on the server.
 pub struct Socket {
