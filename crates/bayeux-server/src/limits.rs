@@ -140,7 +140,8 @@ pub const LIMITS: &[Limit] = &[
     Limit::new(Engine, "max_interval", |o, _| Time(o.engine.max_interval),
         "a session without a connect for that long, beyond its interval, ends", "sessions_expired").flag("max-interval"),
     Limit::new(Engine, "write_timeout", |o, _| Time(o.engine.write_timeout),
-        "a write that is not taken ends its connection; the events go to the session's next one", "writes_timed_out")
+        "a write that is not taken ends its connection; its events go to the next one (mounted: they count as taken, writes_cut)",
+        "writes_timed_out")
         .flag("write-timeout"),
     Limit::new(Engine, "adopt_window", |o, _| Time(o.engine.adopt_window),
         "a WebSocket without a cookie is no longer let into a session made over HTTP: 402", "sessions_foreign")
