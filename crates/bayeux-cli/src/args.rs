@@ -146,5 +146,10 @@ pub(crate) fn sentence(error: &clap::Error) -> String {
     let mut parts = text.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
     let what = parts.next().unwrap_or_default();
     let tip = parts.find(|part| part.starts_with("tip: ")).map(|tip| format!("; {tip}")).unwrap_or_default();
-    format!("{}{tip}; see bayeux --help", what.trim_start_matches("error: "))
+    let cure = if what.contains("cannot be used with") {
+        "write options behind the command"
+    } else {
+        "see bayeux serve --help"
+    };
+    format!("{}{tip}; {cure}", what.trim_start_matches("error: "))
 }

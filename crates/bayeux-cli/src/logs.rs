@@ -13,7 +13,10 @@ use crate::args::LogFormat;
 /// # Errors
 /// RUST_LOG can't be read; why, in one sentence.
 pub(crate) fn start(default: &str, format: LogFormat) -> Result<WorkerGuard, String> {
-    let chosen = std::env::var("RUST_LOG").unwrap_or_default();
+    let chosen = match std::env::var("RUST_LOG") {
+        Err(std::env::VarError::NotUnicode(_)) => return Err("RUST_LOG: it is not UTF-8".to_owned()),
+        chosen => chosen.unwrap_or_default(),
+    };
     let filter = if chosen.trim().is_empty() { default } else { &chosen };
     let filter = EnvFilter::builder().parse(filter).map_err(|error| format!("RUST_LOG: {error}"))?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());

@@ -63,7 +63,7 @@ impl std::fmt::Display for Failure {
 
 /// `bayeux serve`.
 pub(crate) async fn serve(args: &Serve) -> Result<(), Failure> {
-    let _log = logs::start("info", args.log_format).map_err(Failure::Option)?;
+    let _log = logs::start("info,actix_server=warn", args.log_format).map_err(Failure::Option)?;
     run(&args.common, false).await
 }
 
@@ -93,10 +93,12 @@ async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
     .map_err(|error| Failure::Listen(common.listen.text.clone(), error))?;
     // Before anybody is told that it runs: whoever reads that may send a signal at once.
     let signals = Signals::new().map_err(Failure::Run)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, path, tls = secure, front = ?common.front, "serving");
     announce(address, &path, dev, secure);
     actix_rt::spawn(stop_on_signal(bayeux.clone(), server.handle(), signals));
     let ended = server.await.map_err(Failure::Run);
-    tracing::info!("counted: {} {}", bayeux.engine().stats(), bayeux.stats());
+    let counted = format!("{} {}", bayeux.engine().stats(), bayeux.stats());
+    tracing::info!("counted: {}", if counted.trim().is_empty() { "nothing" } else { counted.trim() });
     ended
 }
 

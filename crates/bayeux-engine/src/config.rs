@@ -22,7 +22,7 @@ pub struct Config {
     /// Messages that may wait in one session's outbox. Default 1,024. One more ends the session (402 on its next message).
     pub max_queue: usize,
     /// Bytes of memory that may wait in one session's outbox, shared payloads counted in full; a message takes some 250 bytes
-    /// besides its own. Default 256 KiB. More ends the session.
+    /// besides its own. Default 512 KiB, so that 1,024 short messages fit. More ends the session.
     pub max_queue_bytes: usize,
     /// Events written in one reply or frame, in bytes; at least one event is always written. Default 128 KiB.
     pub max_batch_bytes: usize,
@@ -70,7 +70,7 @@ impl Default for Config {
             max_interval: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
             max_queue: 1024,
-            max_queue_bytes: 256 * 1024,
+            max_queue_bytes: 512 * 1024,
             max_batch_bytes: 128 * 1024,
             max_sessions: 200_000,
             max_memory: 1 << 30,

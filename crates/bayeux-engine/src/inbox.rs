@@ -65,10 +65,16 @@ impl Inbox {
         Some(Reservation(size))
     }
 
-    pub(crate) fn give_back(&self, reservation: Reservation) {
+    /// Publishers that were paused meanwhile go on, as after a [pop](Inbox::pop).
+    pub(crate) fn give_back(&self, reservation: Reservation, wakes: &mut WakeList) {
         let mut queue = self.lock();
         queue.bytes -= reservation.0;
         self.over.store(queue.bytes > self.pause, Release);
+        if queue.bytes <= self.pause {
+            for waker in std::mem::take(&mut queue.paused) {
+                wakes.push(Some(waker));
+            }
+        }
     }
 
     pub(crate) fn push(&self, _room: Reservation, delivery: Arc<Delivery>) {

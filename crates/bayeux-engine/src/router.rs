@@ -43,7 +43,7 @@ impl Router {
         for shard in shards.iter() {
             let Some(room) = self.inbox(shard).reserve(delivery.weight()) else {
                 for (shard, room) in taken {
-                    self.inbox(shard).give_back(room);
+                    self.inbox(shard).give_back(room, wakes);
                 }
                 return Err(NoRoom);
             };

@@ -45,15 +45,24 @@ impl<T> Store<T> {
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.get(key)?;
         let (_, value) = self.slab.remove(key.index as usize);
-        // A slab never gives memory back by itself; after a crowd has left, this one does. That takes time in proportion to its
-        // size, so not before as many have left.
         self.removed += 1;
+        self.shrink();
+        Some(value)
+    }
+
+    /// A slab never gives memory back by itself; after a crowd has left, this one does, as far as nobody is at its end. To shrink
+    /// takes time in proportion to its size, so not before as many have left.
+    fn shrink(&mut self) {
         let capacity = self.slab.capacity();
         if capacity > 1024 && self.removed * 2 > capacity && self.slab.len() * 4 < capacity {
             self.slab.shrink_to_fit();
+            if self.slab.capacity() < capacity {
+                self.removed = 0;
+            }
+        } else if self.slab.is_empty() && capacity > 1024 {
+            self.slab = Slab::new();
             self.removed = 0;
         }
-        Some(value)
     }
 
     pub(crate) fn keys(&self) -> Vec<Key> {
@@ -70,5 +79,25 @@ impl<T> Store<T> {
 
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.slab.iter_mut().map(|(_, (_, value))| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_that_leaves_gives_its_memory_back_in_whatever_order_it_goes() {
+        let orders: [fn(&mut Vec<Key>); 3] =
+            [|_| {}, |keys| keys.reverse(), |keys| keys.sort_by_key(|key| key.index.wrapping_mul(2_654_435_761))];
+        for (order, arrange) in orders.into_iter().enumerate() {
+            let mut store = Store::new(0);
+            let mut keys: Vec<_> = (0..100_000).map(|n: u32| store.insert(n)).collect();
+            arrange(&mut keys);
+            for key in keys {
+                assert!(store.remove(key).is_some());
+            }
+            assert!(store.slab.capacity() <= 1024, "order {order}: {}", store.slab.capacity());
+        }
     }
 }

@@ -68,7 +68,7 @@ impl Note {
                 target: "bayeux::session",
                 refused,
                 "a session was used without its BAYEUX_BROWSER cookie and refused; \
-                 if its client keeps no cookies, set trust_client_session"
+                 if its client keeps no cookies, set trust_client_session (--trust-client-session)"
             ),
             Self::Replaced { shard, sessions } => {
                 tracing::error!(target: "bayeux::engine", shard, sessions, "a shard panicked and is replaced");

@@ -50,6 +50,7 @@ impl Bayeux {
     pub fn new(options: Options) -> Result<Self, StartError> {
         let name = CookieName::parse(&options.browser_cookie_name)
             .map_err(|_| StartError::CookieName(options.browser_cookie_name.clone()))?;
+        fits(&options)?;
         let (mut seed, mut key) = ([0; 32], [0; 16]);
         fill_random(&mut seed)?;
         fill_random(&mut key)?;
@@ -61,7 +62,7 @@ impl Bayeux {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The engine, for its counters and for what a server publishes itself.
+    /// The engine, for its counters.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.shared.engine
     }
@@ -140,6 +141,16 @@ impl Bayeux {
         fill_random(&mut random).ok()?;
         Some(self.cookies().mint(random, upgraded))
     }
+}
+
+/// The largest message that is accepted has to fit an empty queue: else it would end every session that subscribes to it.
+fn fits(options: &Options) -> Result<(), StartError> {
+    /// What a message counts besides its own bytes, with the longest channel.
+    const REST: usize = 8 * 1024;
+    let (message, engine) = (options.limits.max_bytes, &options.engine);
+    let queues = [("max_queue_bytes", engine.max_queue_bytes), ("max_inbox_bytes", engine.max_inbox_bytes)];
+    let small = queues.into_iter().find(|(_, room)| message.saturating_add(REST) > *room);
+    small.map_or(Ok(()), |(option, room)| Err(StartError::NoRoomForAMessage { message, option, room }))
 }
 
 fn fill_random(bytes: &mut [u8]) -> Result<(), StartError> {

@@ -85,8 +85,10 @@ pub struct Front<F, I, S, B> {
 /// }
 /// ```
 ///
-/// The application's middleware does not see requests for the endpoint. `actix_web::dev::Server` stops as ever; call
-/// [`Bayeux::shutdown`] first, so that clients are told.
+/// The application's middleware does not see requests for the endpoint.
+///
+/// The server handles no signals. To end it in peace, take its handle before it is awaited, and on a signal of your choice call
+/// `handle.pause().await`, so that nobody new comes; [`Bayeux::shutdown`], so that clients are told; `handle.stop(true).await`.
 pub fn serve<F, I, S, B>(bayeux: Bayeux, options: FrontOptions, application: F) -> Front<F, I, S, B>
 where
     F: Fn() -> I,

@@ -22,7 +22,7 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = number(1..=1_000_000))]
     max_queue: usize,
     /// Memory of the messages that may wait for one session; more ends it.
-    #[arg(long, value_name = "SIZE", default_value = "256KiB", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "512KiB", value_parser = parse_size)]
     max_queue_bytes: usize,
     /// Events written in one reply or frame; at least one is always written.
     #[arg(long, value_name = "SIZE", default_value = "128KiB", value_parser = parse_size)]

@@ -149,7 +149,7 @@ fn loom_a_publish_enters_all_inboxes_or_none_and_leaks_no_room() {
             let router = router.clone();
             thread::spawn(move || usize::from(publish(&router).is_ok()))
         };
-        router.inbox(1).give_back(room);
+        router.inbox(1).give_back(room, &mut WakeList::default());
         let accepted = usize::from(publish(&router).is_ok()) + publisher.join().expect("it does not panic");
         assert!(accepted <= 1);
         assert_eq!([drain(&router, 0).len(), drain(&router, 1).len()], [accepted; 2]);

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, BytesMut};
 
-/// Digits of a chunk's size: 16 MiB at most, far above any limit of a body.
-const MAX_SIZE_DIGITS: usize = 6;
+/// Digits of a chunk's size: 1 TiB at most, above any limit of a body.
+const MAX_SIZE_DIGITS: usize = 10;
 /// A size line with its extensions, and all trailers together.
 pub(crate) const MAX_LINE_BYTES: usize = 1024;
 

@@ -94,7 +94,7 @@ impl Bayeux {
                 target: "bayeux::http",
                 origin = %shown(head.site.origin.unwrap_or_default()),
                 refused = self.stats().cross_site_refused,
-                "refused a foreign origin; if it is yours, add it to allow_origin"
+                "refused a foreign origin; if it is yours, add it to allow_origin (--allow-origin)"
             );
         }
         Response::text(403, "This origin may not use this server. Its operator can allow it (allow_origin).")

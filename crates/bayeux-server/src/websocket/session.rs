@@ -275,6 +275,8 @@ impl Socket {
     fn close(&mut self, code: u16, reason: &str) {
         codec::encode_close(code, reason, self.out.control());
         self.state = State::Closing;
+        // Nothing is waited for any more, so nothing is said behind this.
+        self.timer = None;
     }
 
     /// The session no longer receives here. The socket may handshake again, for a while.
@@ -384,3 +386,6 @@ const fn close_code(error: &DecodeError) -> u16 {
         _ => 1007,
     }
 }
+
+#[cfg(test)]
+mod tests;

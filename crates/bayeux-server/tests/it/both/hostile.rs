@@ -78,6 +78,7 @@ fn bx_hrd_1_texts_that_are_no_batch_are_refused_whole_on_both_transports() {
 fn bx_lm_1_a_hundred_thousand_messages_are_too_many_where_the_bytes_are_not() {
     let mut options = options();
     options.limits.max_bytes = 1024 * 1024;
+    options.engine.max_queue_bytes = 2 * 1024 * 1024;
     let mut attack = Attack::on(Server::with(FRONT, options));
     for message in ["{}", "{\"a\":1}"] {
         let batch = format!("[{}{message}]", format!("{message},").repeat(99_999));
