@@ -30,6 +30,7 @@ const EXAMPLES: &str = "Examples:
   bayeux-bench fanout --transport long-polling
   bayeux-bench fanout --rooms 100 --members 10 --rate 1000
   bayeux-bench idle --transport long-polling --leave
+  bayeux-bench stalled --readers 500
   bayeux-bench fanout --url http://127.0.0.1:8000/faye --pid 4711
 
 Exit code: 0 if all is well, 1 if a delivery was lost, came twice or came after a later one, or a target was missed, 2 if it
@@ -47,6 +48,12 @@ pub(crate) enum Command {
     Fanout(Fanout),
     /// Resident memory of sessions that wait: WebSockets with a held connect, or held long-polls.
     Idle(Idle),
+    /// Subscribers that stop reading, beside others: memory, how their sessions end, and the latency of the others.
+    Stalled(Stalled),
+    /// Hostile input at full speed, beside a publisher and its subscriber: the latency of these two.
+    Hostile(Hostile),
+    /// A shutdown with everybody connected, and a new start: who is told, and how all come back.
+    Restart(Restart),
     /// The floor itself, on a free port (started by the other commands).
     #[command(hide = true)]
     Floor(Answers),
@@ -61,6 +68,9 @@ pub(crate) struct Report {
     /// Also close all idle sessions and see after a minute what memory came back (two minutes more).
     #[arg(long)]
     pub(crate) leave: bool,
+    /// Also what `stalled`, `hostile` and `restart` measure (three minutes more).
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) peers: bool,
     /// Print JSON in place of the table.
     #[arg(long)]
     pub(crate) json: bool,
@@ -112,6 +122,50 @@ pub(crate) struct Idle {
     /// Print JSON in place of the text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stalled {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// How those that stop are connected. A long poll is held, and its answer is not read. The others have WebSockets.
+    #[arg(long, value_enum, default_value_t = Transport::Websocket)]
+    pub(crate) transport: Transport,
+    /// Subscribers that stop reading.
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) readers: u32,
+    /// Print JSON in place of the text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Hostile {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// Print JSON in place of the text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restart {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// Sessions, every other one over long-polling.
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) sessions: u32,
+    /// Print JSON in place of the text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A server whose end is measured too, so that it is always started here.
+#[derive(Debug, Args)]
+pub(crate) struct Program {
+    /// The program to measure, started as for the other figures. At its end it tells what it counted.
+    #[arg(long, value_name = "PROGRAM", default_value = "target/release/bayeux")]
+    pub(crate) server: String,
 }
 
 /// What is measured.

@@ -240,7 +240,7 @@ impl Pair {
 }
 
 impl Ratio {
-    fn of(mut ratios: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut ratios: Vec<f64>) -> Option<Self> {
         ratios.sort_by(f64::total_cmp);
         let (least, most) = (*ratios.first()?, *ratios.last()?);
         let middle = ratios.len() / 2;

@@ -23,6 +23,9 @@ const PUBLISHER: Token = Token(usize::MAX - 1);
 /// Rounds before a stretch that are not measured.
 const WARM_UP: usize = 20;
 
+/// Between two looks at whether everything has come, for a load that gives way.
+const SETTLING: Duration = Duration::from_millis(10);
+
 /// How publishes follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -62,6 +65,8 @@ pub(crate) struct Load {
     outstanding: u64,
     /// Without any delivery for so long, what is outstanding is lost.
     patience: Duration,
+    /// Whether another thread of this program is to have the processor when there is nothing to do.
+    gives_way: bool,
 }
 
 struct Subscriber {
@@ -97,7 +102,14 @@ impl Load {
             turn: 0,
             outstanding: 0,
             patience: PATIENCE,
+            gives_way: false,
         })
+    }
+
+    /// From now on this waits in the kernel where it has nothing to do. To the millisecond, which is what epoll knows; what is
+    /// left until a publish is due is spun away.
+    pub(crate) fn give_way(&mut self) {
+        self.gives_way = true;
     }
 
     /// Publishes without measuring, so that both sides have their buffers and have learnt their branches.
@@ -148,7 +160,7 @@ impl Load {
             let when = |n: u64| begin + Duration::from_secs_f64(n as f64 / f64::from(rate));
             self.publish((sent..due).map(when))?;
             sent = due;
-            self.pump(stretch)?;
+            self.pump(when(sent).saturating_duration_since(Instant::now()), stretch)?;
         }
         self.settle(stretch)
     }
@@ -170,7 +182,7 @@ impl Load {
         let mut quiet_since = Instant::now();
         while self.outstanding > 0 && quiet_since.elapsed() < self.patience {
             let before = self.outstanding;
-            self.pump(stretch)?;
+            self.pump(SETTLING, stretch)?;
             if self.outstanding != before {
                 quiet_since = Instant::now();
             }
@@ -178,11 +190,12 @@ impl Load {
         Ok(())
     }
 
-    /// Takes what has come. The load never sleeps: else each write would pay for waking it, which in life another machine
+    /// Takes what has come. The load never sleeps, unless it gives way: else each write would pay for waking it, which in life another machine
     /// pays for, and the slower of floor and server would pay more often.
-    fn pump(&mut self, stretch: &mut Stretch) -> io::Result<()> {
+    fn pump(&mut self, spare: Duration, stretch: &mut Stretch) -> io::Result<()> {
+        let spare = if self.gives_way { spare.as_millis() as u64 } else { 0 };
         let Self { poll, events, scratch, subscribers, publisher, rooms, outstanding, .. } = self;
-        poll.poll(events, Some(Duration::ZERO))?;
+        poll.poll(events, Some(Duration::from_millis(spare)))?;
         for event in &*events {
             match subscribers.get_mut(event.token().0) {
                 Some(subscriber) => {

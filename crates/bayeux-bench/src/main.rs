@@ -6,9 +6,13 @@
 mod answers;
 mod args;
 mod connection;
+mod counted;
 mod fanout;
+mod flood;
 mod floor;
 mod frames;
+mod healthy;
+mod hostile;
 mod http;
 mod idle;
 mod latency;
@@ -16,7 +20,9 @@ mod load;
 mod message;
 mod process;
 mod report;
+mod restart;
 mod session;
+mod stalled;
 mod tally;
 mod text;
 
@@ -41,6 +47,9 @@ fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Fanout(args) => fanout::run(&args),
         Command::Idle(args) => idle::run(&args),
+        Command::Stalled(args) => stalled::run(&args),
+        Command::Hostile(args) => hostile::run(&args),
+        Command::Restart(args) => restart::run(&args),
         Command::Floor(answers) => floor::run(answers).map(|()| Verdict::Good),
     };
     match outcome {

@@ -4,22 +4,30 @@ use std::{
     collections::VecDeque,
     fs, io,
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use rustix::{
-    process::{Resource, Rlimit, getrlimit, setrlimit},
+    process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit},
     thread::{CpuSet, sched_setaffinity},
 };
 
-use crate::args::{Target, Url};
+use crate::{
+    args::{Target, Url},
+    counted::Counted,
+};
 
 /// Lines of a server's log that are kept for the case that it fails.
 const LAST_LINES: usize = 8;
 /// Descriptors besides those of sessions.
 const OTHER_FILES: u64 = 64;
+/// Any port that is free.
+pub(crate) const FREE_PORT: &str = "127.0.0.1:0";
+/// How long a server may take to end; its own patience is shorter.
+const LONGEST_END: Duration = Duration::from_secs(20);
 
 /// A server that is measured. If it was started here, it is killed on drop.
 pub(crate) struct Server {
@@ -42,10 +50,14 @@ impl Server {
                 pin(1)?;
                 Ok(Self { url: url.clone(), pid: target.pid, child: None })
             }
-            None => {
-                Self::start(&target.server, &["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--timeout", "10m"])
-            }
+            None => Self::serve(&target.server, FREE_PORT, &[]),
         }
+    }
+
+    /// Starts the Bayeux server `program` with one worker. `more`: options besides those that every measurement has.
+    pub(crate) fn serve(program: &str, listen: &str, more: &[&str]) -> io::Result<Self> {
+        let args = ["serve", "--listen", listen, "--workers", "1", "--timeout", "10m"];
+        Self::start(program, &[&args[..], more].concat())
     }
 
     /// Starts `program` on processor 0; this process stays on processor 1. Returns when it says `listening on URL`.
@@ -54,6 +66,7 @@ impl Server {
         let child = Command::new(program)
             .args(args)
             .env("NO_COLOR", "1")
+            .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -65,14 +78,14 @@ impl Server {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let log = Arc::<Mutex<VecDeque<String>>>::default();
         let kept = Arc::clone(&log);
-        let reader = std::thread::spawn(move || keep_last_lines(stderr, &kept));
+        let reader = thread::spawn(move || keep_last_lines(stderr, &kept));
         let started = Started { child, log, reader: Some(reader) };
         let mut lines = BufReader::new(stdout.ok_or(io::ErrorKind::BrokenPipe)?).lines();
         for line in lines.by_ref() {
             if let Some(url) = line?.strip_prefix("listening on ") {
                 let url = Url::parse(url).map_err(io::Error::other)?;
                 // Whatever it prints later must not fill the pipe.
-                std::thread::spawn(move || lines.for_each(drop));
+                thread::spawn(move || lines.for_each(drop));
                 return Ok(Self { url, pid: Some(started.child.id()), child: Some(started) });
             }
         }
@@ -96,12 +109,57 @@ impl Server {
 
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> io::Result<u64> {
+        self.status_kib("VmRSS:")
+    }
+
+    /// The most that was resident since [`Self::forget_peak`], in KiB.
+    pub(crate) fn peak_kib(&self) -> io::Result<u64> {
+        self.status_kib("VmHWM:")
+    }
+
+    pub(crate) fn forget_peak(&self) -> io::Result<()> {
+        let path = format!("/proc/{}/clear_refs", self.pid.unwrap_or_default());
+        fs::write(&path, "5").map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))
+    }
+
+    fn status_kib(&self, field: &str) -> io::Result<u64> {
         let pid = self.pid.ok_or_else(|| io::Error::other("memory needs --pid beside --url"))?;
         let path = format!("/proc/{pid}/status");
         let text =
             fs::read_to_string(&path).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").parse().map_err(|_| io::Error::other(format!("{path} has no VmRSS")))
+        let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+        line.trim().trim_end_matches(" kB").parse().map_err(|_| io::Error::other(format!("{path} has no {field}")))
+    }
+
+    /// Asks a server that was started here to end.
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        let pid = self.pid.and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        let pid = pid.filter(|_| self.was_started_here()).ok_or(io::ErrorKind::NotFound)?;
+        Ok(kill_process(pid, Signal::TERM)?)
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.as_mut().map_or(Ok(None), |started| started.child.try_wait())
+    }
+
+    /// Asks it to end, waits for that, and returns what it says that it counted.
+    pub(crate) fn stop(mut self) -> io::Result<Counted> {
+        self.terminate()?;
+        let until = Instant::now() + LONGEST_END;
+        while self.ended()?.is_none() {
+            if Instant::now() > until {
+                return Err(self.explain(&io::Error::other("the server does not end")));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        self.last_words()
+    }
+
+    /// What a server that has ended says that it counted.
+    pub(crate) fn last_words(mut self) -> io::Result<Counted> {
+        let said = self.child.take().map(Started::end).unwrap_or_default();
+        Counted::parse(&said).ok_or_else(|| io::Error::other(format!("the server did not tell what it counted{said}")))
     }
 
     /// `error`, with the end of the log of a server that was started here, and which this ends.
@@ -218,7 +276,7 @@ mod tests {
     fn the_time_of_this_process_is_read_and_grows() {
         let before = Usage::of(std::process::id()).expect("/proc");
         let mut usage = before;
-        let begin = std::time::Instant::now();
+        let begin = Instant::now();
         while usage.ran == before.ran && begin.elapsed() < crate::PATIENCE {
             usage = Usage::of(std::process::id()).expect("/proc");
         }

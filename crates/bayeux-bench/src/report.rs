@@ -7,8 +7,9 @@ use serde::Serialize;
 use crate::{
     Verdict,
     args::{Length, Plan, Report, Transport},
-    fanout, idle,
+    fanout, healthy, hostile, idle,
     load::Pace,
+    restart, stalled,
     text::thousands,
 };
 
@@ -24,6 +25,8 @@ const FANOUTS: [(Transport, usize, usize, Pace, Option<f64>); 5] = [
 const IDLE: [(Transport, f64); 2] = [(Transport::Websocket, 15.0), (Transport::LongPolling, 16.0)];
 const IDLE_SESSIONS: u32 = 5000;
 const PAYLOAD: usize = 100;
+const STALLED_READERS: u32 = 2000;
+const RESTART_SESSIONS: u32 = 5000;
 const LEAVE_SECONDS: u64 = 60;
 
 #[derive(Debug, Serialize)]
@@ -42,6 +45,10 @@ struct Figure {
 enum Detail {
     Fanout(fanout::Outcome),
     Idle(idle::Outcome),
+    Stalled(stalled::Outcome),
+    Latency(healthy::Comparison),
+    Hostile(hostile::Outcome),
+    Restart(restart::Outcome),
 }
 
 pub(crate) fn run(args: &Report) -> io::Result<Verdict> {
@@ -58,12 +65,27 @@ pub(crate) fn run(args: &Report) -> io::Result<Verdict> {
         let leave = args.leave.then_some(LEAVE_SECONDS);
         figures.push(Figure::of_idle(idle::measure(&args.target, transport, IDLE_SESSIONS, leave)?, transport, target));
     }
+    if args.peers {
+        figures.extend(peers(&args.target.server)?);
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
     } else {
         print(&figures, args.length);
     }
     Ok(if figures.iter().all(|figure| figure.met) { Verdict::Good } else { Verdict::Bad })
+}
+
+/// What peers that are slow or hostile, and a restart, cost the others.
+fn peers(program: &str) -> io::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for transport in [Transport::Websocket, Transport::LongPolling] {
+        let outcome = stalled::measure(program, transport, STALLED_READERS)?;
+        figures.extend(Figure::of_stalled(outcome)?);
+    }
+    figures.push(Figure::of_hostile(hostile::measure(program)?)?);
+    figures.push(Figure::of_restart(restart::measure(program, RESTART_SESSIONS)?));
+    Ok(figures)
 }
 
 impl Figure {
@@ -83,6 +105,55 @@ impl Figure {
             target: Some(target),
             met: measured <= target,
             detail: Detail::Idle(outcome),
+        }
+    }
+
+    /// Memory, and the latency of the others.
+    fn of_stalled(mut outcome: stalled::Outcome) -> io::Result<[Self; 2]> {
+        let name = format!("{}, {} readers that stop", outcome.transport, thousands(u64::from(outcome.readers)));
+        let (risen, most) = (outcome.risen_mib(), outcome.most_mib());
+        let healthy = std::mem::take(&mut outcome.healthy);
+        let measured = healthy.ratio()?.median;
+        let latency = Self {
+            name: format!("{name}: p99 of others"),
+            measured,
+            unit: "x",
+            target: Some(stalled::MOST_RATIO),
+            met: measured <= stalled::MOST_RATIO && healthy.faults() == 0,
+            detail: Detail::Latency(healthy),
+        };
+        let memory = Self {
+            name: format!("{name}: memory"),
+            measured: risen,
+            unit: "MiB",
+            target: Some(most),
+            met: risen <= most && outcome.all_ended(),
+            detail: Detail::Stalled(outcome),
+        };
+        Ok([memory, latency])
+    }
+
+    fn of_hostile(outcome: hostile::Outcome) -> io::Result<Self> {
+        let measured = outcome.healthy.ratio()?.median;
+        Ok(Self {
+            name: "hostile input: p99 of others".to_owned(),
+            measured,
+            unit: "x",
+            target: Some(hostile::MOST_RATIO),
+            met: outcome.is_good() && measured <= hostile::MOST_RATIO,
+            detail: Detail::Hostile(outcome),
+        })
+    }
+
+    fn of_restart(outcome: restart::Outcome) -> Self {
+        let measured = outcome.returned.ratio();
+        Self {
+            name: format!("restart, {} sessions: busiest second", thousands(u64::from(outcome.sessions))),
+            measured,
+            unit: "x",
+            target: Some(restart::MOST_RATIO),
+            met: outcome.is_told_and_back() && measured <= restart::MOST_RATIO,
+            detail: Detail::Restart(outcome),
         }
     }
 
@@ -123,6 +194,13 @@ impl std::fmt::Display for Detail {
                 Some(left) => write!(f, "{:.0} % above the start {LEAVE_SECONDS} s later", left.above_start_percent),
                 None => Ok(()),
             },
+            Self::Stalled(outcome) => {
+                let (ended, how) = outcome.ended();
+                write!(f, "{} sessions ended: {how}", thousands(ended))
+            }
+            Self::Latency(comparison) => comparison.fmt(f),
+            Self::Hostile(outcome) => write!(f, "{}; {}", outcome.healthy, outcome.flood()),
+            Self::Restart(outcome) => outcome.fmt(f),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::{
     io::{self, Read, Write},
-    net::TcpStream,
+    net::{TcpStream, ToSocketAddrs},
     time::Duration,
 };
 
 use memchr::memmem;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt::set_socket_recv_buffer_size};
 
 use crate::{
     PATIENCE,
@@ -25,18 +26,29 @@ pub(crate) struct Session {
     /// Read beyond what was asked for.
     pub(crate) input: Vec<u8>,
     /// Sent with each request over HTTP.
-    cookie: String,
+    pub(crate) cookie: String,
 }
 
-const HANDSHAKE: &str = r#"[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket","long-polling"],"id":"h"}]"#;
+/// Bytes that the system keeps for a reader that stops.
+const SMALL_BUFFER: usize = 4096;
+pub(crate) const HANDSHAKE: &str = r#"[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket","long-polling"],"id":"h"}]"#;
 
 impl Session {
     /// A session with a held connect, subscribed to `channel` if there is one.
     pub(crate) fn open(server: &Url, transport: Transport, channel: Option<&str>) -> io::Result<Self> {
-        let mut session = match transport {
-            Transport::Websocket => Self::upgraded(server)?,
-            Transport::LongPolling => Self::connected(server, transport)?,
-        };
+        Self::open_on(connected(server)?, server, transport, channel)
+    }
+
+    /// The same for a reader that will stop: the system keeps little of what it does not read.
+    pub(crate) fn open_small(server: &Url, transport: Transport, channel: &str) -> io::Result<Self> {
+        Self::open_on(connected_small(server)?, server, transport, Some(channel))
+    }
+
+    fn open_on(stream: TcpStream, server: &Url, transport: Transport, channel: Option<&str>) -> io::Result<Self> {
+        let mut session = Self::new(stream, transport)?;
+        if transport == Transport::Websocket {
+            session.upgrade(server)?;
+        }
         let reply = session.call(server, "/meta/handshake", HANDSHAKE)?;
         session.client_id = client_id(&reply)?;
         let id = session.client_id.clone();
@@ -61,23 +73,33 @@ impl Session {
 
     /// A WebSocket that was upgraded and has no session.
     pub(crate) fn upgraded(server: &Url) -> io::Result<Self> {
-        let mut session = Self::connected(server, Transport::Websocket)?;
+        Self::upgraded_on(connected(server)?, server)
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) fn upgraded_on(stream: TcpStream, server: &Url) -> io::Result<Self> {
+        let mut session = Self::new(stream, Transport::Websocket)?;
+        session.upgrade(server)?;
+        Ok(session)
+    }
+
+    fn upgrade(&mut self, server: &Url) -> io::Result<()> {
         let Url { address, path } = server;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
-        session.stream.write_all(request.as_bytes())?;
-        let (head, _) = session.read_response()?;
+        self.stream.write_all(request.as_bytes())?;
+        let (head, _) = self.read_response()?;
         if !head.starts_with(b"HTTP/1.1 101") {
             return Err(said("the upgrade to a WebSocket was refused", &head));
         }
-        Ok(session)
+        Ok(())
     }
 
     /// A long poll at a floor, which holds `poll`.
     pub(crate) fn floor_poll(floor: &Url, poll: &[u8]) -> io::Result<Self> {
-        let mut session = Self::connected(floor, Transport::LongPolling)?;
+        let mut session = Self::new(connected(floor)?, Transport::LongPolling)?;
         let Url { address, path } = floor;
         session.stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())?;
         session.read_response()?;
@@ -86,9 +108,7 @@ impl Session {
         Ok(session)
     }
 
-    fn connected(server: &Url, transport: Transport) -> io::Result<Self> {
-        let stream = TcpStream::connect(&server.address)
-            .map_err(|error| io::Error::new(error.kind(), format!("can't connect to {}: {error}", server.address)))?;
+    fn new(stream: TcpStream, transport: Transport) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let (input, connect) = (Vec::new(), Vec::new());
@@ -117,7 +137,12 @@ impl Session {
 
     /// `batch` as it is sent.
     fn wrap(&self, server: &Url, batch: &str) -> Vec<u8> {
-        match self.transport {
+        Self::wrapped(self.transport, server, &self.cookie, batch)
+    }
+
+    /// `batch` as it is sent over `transport`, with `cookie` if there is one.
+    pub(crate) fn wrapped(transport: Transport, server: &Url, cookie: &str, batch: &str) -> Vec<u8> {
+        match transport {
             Transport::Websocket => {
                 let mut frame = Vec::new();
                 frames::client(frames::Kind::Text, batch.as_bytes(), &mut frame);
@@ -125,8 +150,7 @@ impl Session {
             }
             Transport::LongPolling => {
                 let Url { address, path } = server;
-                let cookie =
-                    if self.cookie.is_empty() { String::new() } else { format!("Cookie: {}\r\n", self.cookie) };
+                let cookie = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
                 let length = batch.len();
                 format!(
                     "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n{cookie}\
@@ -180,6 +204,21 @@ impl Session {
     }
 }
 
+fn connected(server: &Url) -> io::Result<TcpStream> {
+    TcpStream::connect(&server.address)
+        .map_err(|error| io::Error::new(error.kind(), format!("can't connect to {}: {error}", server.address)))
+}
+
+/// With a receive buffer that is small from the beginning: one that has been announced to the peer stays.
+fn connected_small(server: &Url) -> io::Result<TcpStream> {
+    let address = server.address.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_recv_buffer_size(&socket, SMALL_BUFFER)?;
+    connect(&socket, &address)?;
+    Ok(TcpStream::from(socket))
+}
+
 fn silent(patience: Duration) -> io::Error {
     io::Error::other(format!("the server did not answer within {} s", patience.as_secs()))
 }
@@ -191,7 +230,8 @@ fn client_id(reply: &[u8]) -> io::Result<String> {
     Ok(String::from_utf8_lossy(id).into_owned())
 }
 
-fn cookie(head: &[u8]) -> Option<String> {
+/// The cookie that a response sets, as it is sent back.
+pub(crate) fn cookie(head: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(head);
     let line = text.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie:"))?;
     Some(line[11..].split(';').next()?.trim().to_owned())

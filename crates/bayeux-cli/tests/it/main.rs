@@ -5,6 +5,7 @@ mod binary;
 #[path = "../../../bayeux-server/tests/it/client.rs"]
 mod client;
 mod command_line;
+mod descriptors;
 mod memory;
 mod secrets;
 mod shutdown;

@@ -20,6 +20,7 @@ macro_rules! under {
             mod http;
             mod moving;
             mod origins;
+            mod pausing;
             mod shutdown;
             mod websocket;
         }
