@@ -54,6 +54,9 @@ pub(crate) enum Command {
     Hostile(Hostile),
     /// A shutdown with everybody connected, and a new start: who is told, and how all come back.
     Restart(Restart),
+    /// One session with a held connect, until standard input ends (started by `cargo xtask soak half-open`).
+    #[command(hide = true)]
+    Hold(Hold),
     /// The floor itself, on a free port (started by the other commands).
     #[command(hide = true)]
     Floor(Answers),
@@ -158,6 +161,14 @@ pub(crate) struct Restart {
     /// Print JSON in place of the text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Hold {
+    #[arg(long, value_parser = Url::parse)]
+    pub(crate) url: Url,
+    #[arg(long, value_enum)]
+    pub(crate) transport: Transport,
 }
 
 /// A server whose end is measured too, so that it is always started here.

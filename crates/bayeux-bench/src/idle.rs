@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     Verdict,
-    args::{Idle, Target, Transport},
+    args::{Hold, Idle, Target, Transport},
     process::{Server, allow_files},
     session::Session,
     text::thousands,
@@ -23,6 +23,13 @@ pub(crate) fn run(args: &Idle) -> io::Result<Verdict> {
         outcome.print();
     }
     Ok(Verdict::Good)
+}
+
+/// Opens one session, says `held` when its connect is sent, and keeps it until standard input ends.
+pub(crate) fn hold(args: &Hold) -> io::Result<()> {
+    let _held = Session::open(&args.url, args.transport, Some("/bench/idle"))?;
+    println!("held");
+    io::copy(&mut io::stdin(), &mut io::sink()).map(drop)
 }
 
 /// Resident memory of the server, in KiB.

@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Command::Stalled(args) => stalled::run(&args),
         Command::Hostile(args) => hostile::run(&args),
         Command::Restart(args) => restart::run(&args),
+        Command::Hold(args) => idle::hold(&args).map(|()| Verdict::Good),
         Command::Floor(answers) => floor::run(answers).map(|()| Verdict::Good),
     };
     match outcome {

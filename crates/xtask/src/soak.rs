@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: what finds more the longer it runs.
 
 mod fuzz;
+mod half_open;
 
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +33,11 @@ pub(crate) enum Soak {
     /// Needs a C++ compiler; installs one as a Debian package if this is root and apt-get is there. An input that breaks a
     /// promise ends its target; it is kept in crates/bayeux-fuzz/regressions, where every later test run repeats it.
     Fuzz(fuzz::Fuzz),
+    /// Cut a client off without a word, and see when the server notices, over each transport.
+    ///
+    /// Needs root, and the programs unshare, nsenter and ip: server and client are in network namespaces of their own, which
+    /// are gone with them. Takes half a minute.
+    HalfOpen(half_open::HalfOpen),
 }
 
 /// Long enough for a cold build on one slow core.
@@ -42,6 +48,7 @@ pub(crate) fn run(what: &Soak) -> Result<bool> {
     match what {
         Soak::Sim { minutes, from } => simulate(*minutes, *from),
         Soak::Fuzz(what) => fuzz::run(what),
+        Soak::HalfOpen(what) => half_open::run(what),
     }
 }
 

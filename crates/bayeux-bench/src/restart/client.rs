@@ -254,6 +254,11 @@ impl Client {
                 // A server that leaves may have closed: then its end is seen by the next read.
                 self.session.write(&connect).or_else(|error| if leaving { Ok(()) } else { Err(error) })
             }
+            // It came back so early that it met the server that ends.
+            Phase::Returning(Step::Retry) if good && advice["reconnect"] == "retry" && interval.is_some() => {
+                self.phase = Phase::Told { due: Instant::now() + interval.unwrap_or_default() };
+                Ok(())
+            }
             // The server does not know this session: a new one, after what is advised.
             Phase::Returning(Step::Retry) if !good && advice["reconnect"] == "handshake" => {
                 match interval.filter(|interval| !interval.is_zero()) {
