@@ -18,7 +18,7 @@ use super::{
     request::{BadHead, Framing, find_head, with_head},
 };
 use crate::{
-    http::Response,
+    http::{Method, Response},
     reply::ReplyBody,
     stats::count,
     websocket::{Socket, Upgraded},
@@ -333,7 +333,9 @@ impl<T: Stream> Connection<'_, T> {
 
     /// Says why, and ends the connection.
     async fn refuse(mut self, status: u16, text: String) -> Outcome<T> {
-        self.respond(Response::text(status, text), After::Close).await;
+        // The head may be malformed, but who asks for a head alone reads no body.
+        let method = if self.input.starts_with(b"HEAD ") { Method::Head } else { Method::Other };
+        self.respond(Response::text(status, text).without_body(method), After::Close).await;
         self.end().await;
         Outcome::Over
     }

@@ -1,5 +1,7 @@
 //! Where a request ends is never a matter of opinion.
 
+use std::io::Read;
+
 use serde_json::json;
 
 use crate::{
@@ -136,4 +138,16 @@ fn a_head_has_its_limits() {
         assert_eq!(peer.answer().status, 431, "{} bytes", head.len());
     }
     assert_eq!(server.bayeux.stats().heads_malformed, 3);
+}
+
+#[test]
+fn a_malformed_head_request_is_refused_without_a_body() {
+    let server = Server::start(Front::Own);
+    for (rest, status) in [("\r\n", "400"), ("Host: a\r\nExpect: x\r\n\r\n", "417"), ("Host: a\n\r\n\r\n", "400")] {
+        let mut peer = Http::open(&server);
+        peer.write(format!("HEAD /bayeux HTTP/1.1\r\n{rest}"));
+        let (mut stream, mut all) = (peer.stream(), String::new());
+        stream.read_to_string(&mut all).expect("it ends");
+        assert!(all.starts_with(&format!("HTTP/1.1 {status} ")) && all.ends_with("\r\n\r\n"), "{all:?}");
+    }
 }
