@@ -50,7 +50,7 @@ fn what_could_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_read() {
         let answer = peer.answer();
         assert_eq!((answer.status, answer.header("connection")), (400, Some("close")), "{head:?} {answer:?}");
         let mut rest = String::new();
-        std::io::Read::read_to_string(&mut peer.stream(), &mut rest).expect("an end, not a reset");
+        peer.stream().read_to_string(&mut rest).expect("an end, not a reset");
         assert_eq!(rest, "", "{head:?}");
     }
     assert_eq!(server.bayeux.stats().heads_malformed, SMUGGLING.len() as u64);
