@@ -71,7 +71,7 @@ pub(crate) struct Report {
     /// Also close all idle sessions and see after a minute what memory came back (two minutes more).
     #[arg(long)]
     pub(crate) leave: bool,
-    /// Also what `stalled`, `hostile` and `restart` measure (three minutes more).
+    /// Also what `stalled`, `hostile` and `restart` measure (two minutes more).
     #[arg(long, conflicts_with = "url")]
     pub(crate) peers: bool,
     /// Print JSON in place of the table.

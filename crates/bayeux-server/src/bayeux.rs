@@ -100,6 +100,11 @@ impl Bayeux {
         (self.shared.leaving.load(Acquire), told)
     }
 
+    /// Whether clients are being sent away.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.shared.leaving.load(Acquire)
+    }
+
     /// Tells one server of this process from another.
     pub(crate) fn id(&self) -> usize {
         Arc::as_ptr(&self.shared) as usize

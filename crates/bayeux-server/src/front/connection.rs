@@ -246,10 +246,11 @@ impl<T: Stream> Connection<'_, T> {
     async fn respond(&mut self, response: Response, after: After) -> bool {
         let Response { status, headers, mut body } = response;
         let closes = headers.iter().any(|(name, _)| *name == "Connection");
-        let after = if closes { After::Close } else { after };
         let Some(mut bytes) = self.first_bytes(&mut body).await else {
             return false;
         };
+        // A connection that stayed would hold up the end of the server, and be cut by it.
+        let after = if closes || self.endpoint.bayeux.is_leaving() { After::Close } else { after };
         let mut head = output::start(status, &headers, &mut bytes, after);
         drop(headers);
         if !self.write(&mut head, &mut bytes).await {
