@@ -16,8 +16,8 @@ pub struct Config {
     /// A session that is not connected ends `interval + max_interval` after its last connect reply. Default 10 s (BX-CN-8).
     pub max_interval: Duration,
     /// How long a write to a connection may take. Default 10 s. A front that can give up a write then closes the connection,
-    /// and its events go to the session's next one, half as many at a time. Of a front that can't (mounted in actix), the write counts as complete a
-    /// second later, and what came since goes to the next connection.
+    /// and its events go to the session's next one, half as many at a time. Of a front that can't (mounted in actix), the
+    /// write counts as complete a second later, and what came since goes to the next connection.
     pub write_timeout: Duration,
     /// Messages that may wait in one session's outbox. Default 1,024. One more ends the session (402 on its next message).
     pub max_queue: usize,

@@ -73,7 +73,7 @@ impl Attack {
 }
 
 /// A line of a test's output: figures that a reader may want.
-#[allow(clippy::print_stdout)]
+#[allow(clippy::print_stdout)] // How many cases ran is what one wants to read: --nocapture shows it.
 pub(crate) fn show(line: &str) {
     println!("{line}");
 }
