@@ -45,13 +45,14 @@ use application::{Application, Prefixed};
 use connection::Outcome;
 use endpoint::Endpoint;
 use io::Stream;
-use listener::{Connections, Place};
+use listener::{Connections, Entry};
 pub use options::FrontOptions;
 #[cfg(feature = "tls")]
 pub use tls::{TlsError, tls_config};
 pub(crate) use {
     chunked::MAX_LINE_BYTES,
     linger::{LINGER, LINGER_BYTES},
+    listener::{REFUSAL, REFUSED},
     request::MAX_HEADERS,
 };
 
@@ -96,11 +97,10 @@ where
     S: ServiceFactory<Request, Config = AppConfig>,
     S::Response: Into<Response<B>>,
 {
-    let connections = Connections::new(options.max_connections);
-    let shards = bayeux.engine().shards();
-    let workers = if options.workers == 0 { shards } else { options.workers };
-    // The places are ours to give; actix-server is to hand over every connection, also one too many.
-    let builder = Server::build().workers(workers).max_concurrent_connections(connections.max().saturating_add(1024));
+    let workers = if options.workers == 0 { bayeux.engine().shards() } else { options.workers };
+    let connections = Connections::new(options.max_connections, workers);
+    // The places are ours to give: actix-server hands over some more connections, to be refused.
+    let builder = Server::build().workers(workers).max_concurrent_connections(connections.max_of_a_worker(workers));
     Front { bayeux, options, application, builder, connections, addresses: Vec::new(), types: PhantomData }
 }
 
@@ -203,23 +203,30 @@ struct Worker<T, A> {
 }
 
 /// A connection from its beginning to its end.
-async fn run<T: Stream, A>(worker: Rc<Worker<T, A>>, place: Option<Place>, stream: TcpStream) -> Result<(), ()>
+async fn run<T: Stream, A>(worker: Rc<Worker<T, A>>, entry: Entry, stream: TcpStream) -> Result<(), ()>
 where
     A: AsyncFn(TcpStream) -> std::io::Result<T>,
 {
     let endpoint = &worker.endpoint;
     listener::prepare(&stream, &endpoint.options);
     let peer = stream.peer_addr().map_err(drop)?;
+    let patience = match entry {
+        Entry::Place(_) => endpoint.options.head_timeout,
+        Entry::Refused { .. } => endpoint.options.head_timeout.min(REFUSAL),
+    };
     // Boxed: most connections have it behind them for most of their life.
-    let accepted = Box::pin(timeout(endpoint.options.head_timeout, (worker.accept)(stream))).await;
+    let accepted = Box::pin(timeout(patience, (worker.accept)(stream))).await;
     let Ok(Ok(io)) = accepted else {
         count(&endpoint.bayeux.counters().handshakes_failed);
         return Ok(());
     };
-    let Some(_place) = place else {
-        count(&endpoint.bayeux.counters().connections_refused);
-        Box::pin(connection::refuse(endpoint, io, peer.ip())).await;
-        return Ok(());
+    let _place = match entry {
+        Entry::Place(place) => place,
+        Entry::Refused { place: _place, hurry } => {
+            count(&endpoint.bayeux.counters().connections_refused);
+            Box::pin(connection::refuse(endpoint, io, peer.ip(), hurry)).await;
+            return Ok(());
+        }
     };
     // Boxed too: what reading requests takes is given back when the connection becomes a socket.
     match Box::pin(connection::serve(endpoint, io, peer.ip())).await {

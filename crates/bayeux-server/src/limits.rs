@@ -7,7 +7,7 @@ use bayeux_protocol::{MAX_ADVICE_SECTIONS, MAX_FIELDS, MAX_ID_BYTES};
 
 use crate::{
     FrontOptions, Options,
-    front::{LINGER, LINGER_BYTES, MAX_HEADERS, MAX_LINE_BYTES},
+    front::{LINGER, LINGER_BYTES, MAX_HEADERS, MAX_LINE_BYTES, REFUSAL, REFUSED},
     websocket::{MAX_CONTROLS, codec::MAX_FRAGMENTS},
 };
 
@@ -166,7 +166,7 @@ pub const LIMITS: &[Limit] = &[
         "further ones of a client's advice are not kept", ""),
     // Connections.
     Limit::new(Front, "max_connections", |_, f| count(f.max_connections),
-        "one more connection gets 503; 0 is what the limit of open files leaves, less 64", "connections_refused")
+        "one more connection gets 503; 0 is what the limit of open files leaves, less 64 and 5 for each worker", "connections_refused")
         .flag("max-connections"),
     Limit::new(Front, "max_head_bytes", |_, f| bytes(f.max_head_bytes),
         "a larger request head gets 431; what comes while a connect is held is read no further", "heads_malformed")
@@ -187,6 +187,10 @@ pub const LIMITS: &[Limit] = &[
     Limit::new(Fixed, "headers of a request", |_, _| count(MAX_HEADERS), "more get 431", "heads_malformed"),
     Limit::new(Fixed, "bytes of a line around chunks", |_, _| bytes(MAX_LINE_BYTES),
         "a longer one gets 400", "bodies_malformed"),
+    Limit::new(Fixed, "connections that are refused at a time", |_, _| count(REFUSED),
+        "further ones wait in the kernel's queue, and half of these are given no time to read on; one more for each worker", ""),
+    Limit::new(Fixed, "time for the TLS handshake of a connection that is refused", |_, _| Time(REFUSAL),
+        "it is broken off", "handshakes_failed"),
     Limit::new(Fixed, "time to read on after a refusal", |_, _| Time(LINGER), "then the connection is closed", ""),
     Limit::new(Fixed, "bytes to read on after a refusal", |_, _| bytes(LINGER_BYTES),
         "then the connection is closed", ""),

@@ -12,17 +12,15 @@ use crate::{
     client::Http,
 };
 
-/// How long one too many may wait for its answer, and everybody for a place that has come free. Once its files are used up,
-/// actix-server looks again every half second, so an answer takes up to a second on an idle machine, and more on a busy one; who
-/// would not be answered at all would wait for ever.
-const SOON: Duration = Duration::from_secs(5);
+/// How long one too many may wait for its answer, and everybody for a place that has come free.
+const SOON: Duration = Duration::from_secs(1);
 const RECOVERED: Duration = Duration::from_secs(5);
 /// Connections beyond the last place, all at the same time: more than there are files left for them.
-const TOO_MANY: usize = 100;
+const TOO_MANY: usize = 500;
 
 const FILES: usize = 300;
-/// What the server keeps for everything but connections.
-const RESERVED_FILES: usize = 64;
+/// What the server, of one worker, keeps for everything but connections, and for those that it refuses.
+const RESERVED_FILES: usize = 64 + 5;
 
 /// The binary under a limit of open files.
 fn limited(args: &[&str]) -> Command {

@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     net::IpAddr,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -13,7 +14,7 @@ use super::{
     deadline::Deadline,
     endpoint::{Endpoint, Judged},
     io::{Stream, poll_fill, poll_write_all},
-    linger::linger,
+    linger::{LINGER, linger},
     output::{self, After},
     request::{BadHead, Framing, find_head, with_head},
 };
@@ -84,18 +85,21 @@ pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -
             }
         };
         if !stays {
-            connection.end().await;
+            connection.end(LINGER).await;
             return Outcome::Over;
         }
         first = false;
     }
 }
 
-/// Answers a connection for which there is no place.
-pub(super) async fn refuse<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) {
+/// Answers a connection for which there is no place. In a `hurry` its peer is given no time to read that: its file is needed
+/// for the next one.
+pub(super) async fn refuse<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr, hurry: bool) {
     let (input, deadline) = (BytesMut::new(), Deadline::default());
+    let mut connection = Connection { endpoint, io, peer, input, deadline, broken: false };
     let text = "This server has as many connections as it may. Come back in a while.".to_owned();
-    Connection { endpoint, io, peer, input, deadline, broken: false }.refuse(503, text).await;
+    connection.respond(Response::text(503, text), After::Close).await;
+    connection.end(if hurry { Duration::ZERO } else { LINGER }).await;
 }
 
 impl<T: Stream> Connection<'_, T> {
@@ -337,13 +341,13 @@ impl<T: Stream> Connection<'_, T> {
         // The head may be malformed, but who asks for a head alone reads no body.
         let method = if self.input.starts_with(b"HEAD ") { Method::Head } else { Method::Other };
         self.respond(Response::text(status, text).without_body(method), After::Close).await;
-        self.end().await;
+        self.end(LINGER).await;
         Outcome::Over
     }
 
-    async fn end(&mut self) {
+    async fn end(&mut self, patience: Duration) {
         if !self.broken {
-            linger(&mut self.io).await;
+            linger(&mut self.io, patience).await;
         }
     }
 }

@@ -14,26 +14,23 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// What is read and thrown away meanwhile.
 pub(crate) const LINGER_BYTES: usize = 256 * 1024;
 
-/// Says that nothing more comes, and waits for the peer to say the same.
-pub(super) async fn linger<T: Stream>(io: &mut T) {
+/// Says that nothing more comes, and waits for the peer to say the same, `patience` long; reads what is there in any case.
+pub(super) async fn linger<T: Stream>(io: &mut T, patience: Duration) {
     let mut deadline = Deadline::default();
-    deadline.set(LINGER);
+    deadline.set(patience);
     let (mut left, mut shut, mut ignored) = (LINGER_BYTES, false, BytesMut::new());
     poll_fn(|cx| {
         loop {
-            if deadline.poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
             if !shut {
                 match Pin::new(&mut *io).poll_shutdown(cx) {
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => return deadline.poll(cx),
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
                     Poll::Ready(Ok(())) => shut = true,
                 }
             }
             ignored.clear();
             match poll_fill(io, cx, &mut ignored, LINGER_BYTES) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => return deadline.poll(cx),
                 Poll::Ready(Ok(read)) if read > 0 && read < left => left -= read,
                 Poll::Ready(_) => return Poll::Ready(()),
             }

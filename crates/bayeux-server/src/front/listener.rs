@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use actix_rt::net::TcpStream;
@@ -17,8 +18,13 @@ use super::FrontOptions;
 
 /// Connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 4096;
-/// File descriptors that are left for everything but connections.
-const RESERVED_FILES: u64 = 64;
+/// File descriptors that are left for everything but connections: a fixed part, and what each worker opens.
+const OWN_FILES: usize = 32;
+const FILES_OF_A_WORKER: usize = 4;
+/// Connections beyond the last place that are open at a time, in order to be told so; one more for each worker.
+pub(crate) const REFUSED: usize = 32;
+/// How long the TLS handshake of such a connection may take.
+pub(crate) const REFUSAL: Duration = Duration::from_millis(500);
 
 /// A socket that listens on `address`.
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -46,32 +52,46 @@ pub(super) fn prepare(stream: &TcpStream, options: &FrontOptions) {
 #[derive(Clone)]
 pub(super) struct Connections {
     open: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
     max: usize,
+    max_refused: usize,
 }
 
-/// A connection's place among the open ones.
+/// What a connection that was accepted finds.
+pub(super) enum Entry {
+    /// A place among the open ones.
+    Place(Place),
+    /// None: it is to be told so. `hurry` says that others wait to be told.
+    Refused { place: Place, hurry: bool },
+}
+
+/// Counts a connection as long as it is open.
 pub(super) struct Place(Arc<AtomicUsize>);
 
 impl Connections {
     /// At most `max`; 0 takes what the limit of open files leaves.
-    pub(super) fn new(max: usize) -> Self {
-        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).saturating_sub(RESERVED_FILES);
-        let files = usize::try_from(files).unwrap_or(usize::MAX).max(1);
+    pub(super) fn new(max: usize, workers: usize) -> Self {
+        let max_refused = REFUSED + workers;
+        let reserved = OWN_FILES + FILES_OF_A_WORKER * workers + max_refused;
+        let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok());
+        let files = files.unwrap_or(usize::MAX).saturating_sub(reserved).max(1);
         let max = if max == 0 { files } else { max.min(files) };
-        Self { open: Arc::default(), max }
+        Self { open: Arc::default(), refused: Arc::default(), max, max_refused }
     }
 
-    pub(super) const fn max(&self) -> usize {
-        self.max
+    /// How many each of the `workers` may have open, with those to be refused: more stay in the kernel's queue until one of
+    /// these is closed. So accepting never runs out of files, after which it would rest for half a second.
+    pub(super) const fn max_of_a_worker(&self, workers: usize) -> usize {
+        self.max.saturating_add(self.max_refused) / workers
     }
 
-    /// A place, unless all are taken.
-    pub(super) fn enter(&self) -> Option<Place> {
+    pub(super) fn enter(&self) -> Entry {
         if self.open.fetch_add(1, Relaxed) < self.max {
-            return Some(Place(self.open.clone()));
+            return Entry::Place(Place(self.open.clone()));
         }
         self.open.fetch_sub(1, Relaxed);
-        None
+        let hurry = self.refused.fetch_add(1, Relaxed) >= self.max_refused / 2;
+        Entry::Refused { place: Place(self.refused.clone()), hurry }
     }
 }
 

@@ -22,7 +22,8 @@ pub struct FrontOptions {
     pub keep_alive: Duration,
     /// Bytes of a request's head, and of what is read ahead while a connect is held. Default 16 KiB; then 431.
     pub max_head_bytes: usize,
-    /// Connections of all workers together. Default 0: what the limit of open files leaves, less 64. One more gets 503.
+    /// Connections of all workers together. Default 0: what the limit of open files leaves, less 64 and 5 for each worker. One
+    /// more gets 503.
     pub max_connections: usize,
     /// After how long a silence a peer is probed, how long each probe may take, and how many may fail. Default 5 s and 2: a
     /// peer that vanished is noticed within 15 s. `None` leaves that to the system.

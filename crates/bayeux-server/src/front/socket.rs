@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{
     deadline::Deadline,
     io::{Stream, poll_chunk, poll_write_all},
-    linger::linger,
+    linger::{LINGER, linger},
 };
 use crate::{Bayeux, stats::count, websocket::Socket};
 
@@ -29,7 +29,7 @@ pub(super) async fn drive<T: Stream>(bayeux: &Bayeux, io: T, socket: Box<Socket>
     let Driven { mut io, socket, .. } = driven;
     drop(socket);
     if in_peace {
-        linger(&mut io).await;
+        linger(&mut io, LINGER).await;
     }
 }
 
