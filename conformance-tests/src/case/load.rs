@@ -1,0 +1,135 @@
+//! Reads the case files, which are part of the program, and puts the cases that are written in Rust beside them.
+
+use super::fields::Fields;
+use super::{Case, Kind, Profile, Step};
+use crate::json::{Json, parse};
+use crate::peer::Transport;
+use crate::verdict::Level;
+use std::collections::BTreeSet;
+
+/// The files of cases, in the order of reports.
+const FILES: [(&str, &str); 1] = [("handshake.json", include_str!("../../cases/handshake.json"))];
+
+/// What is wrong with a case file. Those of the suite are read by its tests.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {what}")]
+pub struct LoadError {
+    /// The file.
+    pub file: String,
+    /// The case and what is wrong with it.
+    pub what: String,
+}
+
+/// All cases of the suite, in the order of reports.
+pub fn all() -> Result<Vec<Case>, LoadError> {
+    let mut cases = Vec::new();
+    for (file, text) in FILES {
+        cases.extend(parse_file(file, text)?);
+    }
+    cases.extend(crate::builtin::cases());
+    let mut ids = BTreeSet::new();
+    match cases.iter().find(|case| !ids.insert(case.id.clone())) {
+        Some(twice) => Err(LoadError { file: "cases".into(), what: format!("{} is there twice", twice.id) }),
+        None => Ok(cases),
+    }
+}
+
+/// The cases of one file.
+pub fn parse_file(file: &str, text: &str) -> Result<Vec<Case>, LoadError> {
+    let wrong = |what: String| LoadError { file: file.to_owned(), what };
+    let parsed = parse(text.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+    if let Some(oddity) = parsed.oddities.first() {
+        return Err(wrong(format!("{oddity:?}")));
+    }
+    let items = parsed.value.as_array().ok_or_else(|| wrong("it should be a list of cases".into()))?;
+    items
+        .iter()
+        .map(|item| {
+            let id = item.get_str("id").unwrap_or("a case without id").to_owned();
+            parse_case(item).map_err(|what| wrong(format!("{id}: {what}")))
+        })
+        .collect()
+}
+
+fn parse_case(value: &Json) -> Result<Case, String> {
+    let fields = Fields::new("the case", value)?;
+    let level = fields.need_text("level")?;
+    let profile = fields.text("profile")?;
+    let transports = match fields.get("transports") {
+        None => vec![Transport::LongPolling, Transport::WebSocket],
+        Some(_) => fields
+            .texts("transports")?
+            .iter()
+            .map(|name| Transport::parse(name).ok_or_else(|| format!("no transport is called {name:?}")))
+            .collect::<Result<_, _>>()?,
+    };
+    let steps = fields.list("steps")?.iter().map(Step::parse).collect::<Result<Vec<_>, _>>()?;
+    let case = Case {
+        id: fields.need_text("id")?,
+        title: fields.need_text("title")?,
+        why: fields.text("why")?.unwrap_or_default(),
+        level: Level::parse(&level).ok_or_else(|| format!("no level is called {level:?}"))?,
+        clauses: fields.texts("clauses")?,
+        profile: match profile {
+            None => Profile::Base,
+            Some(name) => Profile::parse(&name).ok_or_else(|| format!("no profile is called {name:?}"))?,
+        },
+        transports,
+        needs: fields.texts("needs")?,
+        kind: Kind::Steps(steps),
+    };
+    fields.end()?;
+    check(&case)?;
+    Ok(case)
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let Kind::Steps(steps) = &case.kind else { return Ok(()) };
+    if case.clauses.is_empty() || case.transports.is_empty() {
+        return Err("a case is about a clause, over a transport".into());
+    }
+    if !steps.iter().any(Step::judges) {
+        return Err("no step expects anything".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cases_of_the_suite_can_be_read() {
+        let cases = all().unwrap_or_else(|error| panic!("{error}"));
+        assert!(!cases.is_empty());
+    }
+
+    #[test]
+    fn every_file_in_the_folder_is_part_of_the_program() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
+        let mut found: Vec<_> = std::fs::read_dir(folder)
+            .expect("the folder of cases")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+            .collect();
+        found.sort();
+        let mut known: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        known.sort();
+        assert_eq!(found, known);
+    }
+
+    #[test]
+    fn a_mistake_in_a_file_is_named() {
+        let case = |rest: &str| format!(r#"[{{"id":"X-1","title":"t","level":"must","clauses":["BX-HS-1"]{rest}}}]"#);
+        for (rest, what) in [
+            (r#","steps":[]"#, "no step expects anything"),
+            (r#","step":[]"#, r#"the case has a member "step" that means nothing there"#),
+            (r#","steps":[{"jump":1}]"#, "no step is called \"jump\""),
+            (r#","transports":["pigeon"],"steps":[]"#, r#"no transport is called "pigeon""#),
+            (r#","steps":[{"send":"a","messages":[{}],"expect":[{"$maybe":1}]}]"#, "unknown pattern $maybe"),
+            (r#","steps":[{"send":"a","messages":[{}],"expect":[{},{}]}]"#, "2 expectations for 1 messages"),
+        ] {
+            let error = parse_file("f", &case(rest)).err().map(|error| error.what);
+            assert_eq!(error, Some(format!("X-1: {what}")));
+        }
+    }
+}

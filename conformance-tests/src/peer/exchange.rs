@@ -1,0 +1,275 @@
+//! Requests over HTTP, and what became of a request on any transport.
+
+use super::{Arrived, Exchange, Peer, Sent, SocketEnd, is_event};
+use crate::json::{Json, parse};
+use crate::transcript::Direction;
+use crate::wire::WireError;
+use crate::wire::http::{Body, Request, Response, read_response};
+use crate::wire::stream::Stream;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// An answer over HTTP, with what could be read of its body.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Status, head and body.
+    pub response: Response,
+    /// The messages in the body, or why there are none.
+    pub messages: Result<Vec<Json>, String>,
+}
+
+/// What became of one request.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// A reply came.
+    Reply {
+        /// The reply.
+        message: Json,
+        /// How long after the request.
+        after: Duration,
+        /// The status of the response that it came with; none over WebSocket.
+        status: Option<u16>,
+    },
+    /// The HTTP response has no reply to it: a status that is no success, or a body without it.
+    Http {
+        /// The status.
+        status: u16,
+        /// The body's beginning.
+        body: String,
+    },
+    /// The connection ended before.
+    Closed {
+        /// The code of a WebSocket's close frame.
+        code: Option<u16>,
+        /// What ended it.
+        why: String,
+    },
+    /// Nothing came in time.
+    Silence(Duration),
+}
+
+impl Outcome {
+    /// A successful reply; otherwise what came, in words.
+    pub fn success(&self) -> Result<Json, String> {
+        match self {
+            Self::Reply { message, .. } if message.get("successful").and_then(Json::as_bool) == Some(true) => {
+                Ok(message.clone())
+            }
+            other => Err(other.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Reply { message, .. } => write!(out, "the reply was {message}"),
+            Self::Http { status, body } => write!(out, "HTTP {status} without a reply to it, body {body:?}"),
+            Self::Closed { code: Some(code), .. } => write!(out, "the WebSocket was closed with {code}"),
+            Self::Closed { why, .. } => write!(out, "no reply: {why}"),
+            Self::Silence(time) => write!(out, "no answer within {:.1} s", time.as_secs_f64()),
+        }
+    }
+}
+
+impl Peer {
+    /// The head fields that every request of this peer carries.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let mut headers = self.inner.scene.target.headers.clone();
+        if let Some(cookies) = self.inner.state.borrow().jar.borrow().header() {
+            headers.push(("Cookie".into(), cookies));
+        }
+        headers
+    }
+
+    /// Posts a body, and returns the exchange's number at once.
+    pub(super) fn post(&self, body: String) -> usize {
+        let mut headers = self.headers();
+        headers.push(("Content-Type".into(), "application/json".into()));
+        let target = self.inner.scene.target.path("");
+        self.start(Request { method: "POST".into(), target, headers, body: Body::Sized(body.into_bytes()) })
+    }
+
+    /// Sends messages in a query, and returns the exchange's number at once.
+    pub(super) fn get_script(&self, messages: &str) -> usize {
+        let message: String = url::form_urlencoded::byte_serialize(messages.as_bytes()).collect();
+        let path = self.inner.scene.target.path("");
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let target = format!("{path}{joint}message={message}&jsonp=cb");
+        self.start(Request { method: "GET".into(), target, headers: self.headers(), body: Body::None })
+    }
+
+    /// Starts an exchange of its own, on a connection that is free or new.
+    pub fn start(&self, request: Request) -> usize {
+        let number = {
+            let mut state = self.inner.state.borrow_mut();
+            state.exchanges.push(Exchange { answer: None });
+            state.exchanges.len() - 1
+        };
+        let peer = self.clone();
+        self.inner.scene.spawn(async move {
+            let answer = peer.exchange(number, request).await;
+            peer.inner.state.borrow_mut().exchanges[number].answer = Some(answer);
+            peer.inner.changed.notify_waiters();
+        });
+        number
+    }
+
+    /// Waits for the answer to an exchange; none by the deadline is none.
+    pub async fn answer(&self, number: usize, deadline: Instant) -> Option<Result<Answer, WireError>> {
+        self.until(deadline, |peer| peer.inner.state.borrow().exchanges[number].answer.is_some()).await;
+        self.inner.state.borrow().exchanges[number].answer.clone()
+    }
+
+    async fn exchange(&self, number: usize, request: Request) -> Result<Answer, WireError> {
+        let (connection, mut stream) = self.connection().await?;
+        let bytes = request.encode(&self.inner.scene.target.host());
+        self.inner.scene.transcript.add(&self.inner.name, connection, Direction::Sent, &bytes);
+        stream.write(&bytes).await?;
+        let result = read_response(&mut stream, &request.method).await;
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => {
+                self.inner.scene.transcript.note(&self.inner.name, format!("connection {connection}: {error}"));
+                return Err(error);
+            }
+        };
+        Ok(self.take_response(number, connection, stream, response))
+    }
+
+    fn take_response(&self, number: usize, connection: usize, stream: Stream, response: Response) -> Answer {
+        self.inner.scene.record_response(&self.inner.name, connection, &response);
+        let messages = messages_of(&response.body);
+        {
+            let mut state = self.inner.state.borrow_mut();
+            state.jar.borrow_mut().take_over(&response.headers);
+            if response.reusable {
+                state.idle.push((connection, stream));
+            }
+        }
+        self.inner.scene.observer.response(self, &response);
+        if let Ok(messages) = &messages {
+            self.arrive(Some(number), messages.clone());
+        }
+        Answer { response, messages }
+    }
+
+    /// A free connection that is still open, or a new one.
+    async fn connection(&self) -> Result<(usize, Stream), WireError> {
+        loop {
+            let free = self.inner.state.borrow_mut().idle.pop();
+            let Some((number, mut stream)) = free else { break };
+            // A server may have ended it while it was idle; then there is something to read: the end.
+            if timeout(Duration::ZERO, stream.fill(false)).await.is_err() && stream.buffer.is_empty() {
+                return Ok((number, stream));
+            }
+        }
+        let number = self.next_connection();
+        let stream = Stream::connect(&self.inner.scene.target.address).await;
+        if let Err(error) = &stream {
+            self.inner.scene.transcript.note(&self.inner.name, format!("connection {number}: {error}"));
+        }
+        Ok((number, stream?))
+    }
+
+    pub(super) fn next_connection(&self) -> usize {
+        let mut state = self.inner.state.borrow_mut();
+        state.connections += 1;
+        state.connections
+    }
+
+    /// Drops every connection without a word; exchanges in flight stay without an answer.
+    pub fn drop_connections(&self) {
+        let mut state = self.inner.state.borrow_mut();
+        state.idle.clear();
+        state.socket = None;
+    }
+
+    /// What became of the request at this place of a batch, by the deadline.
+    pub async fn outcome(&self, sent: &Sent, index: usize, deadline: Instant) -> Outcome {
+        let decided = |peer: &Self| peer.look(sent, index).is_some();
+        self.until(deadline, decided).await;
+        self.look(sent, index).unwrap_or_else(|| Outcome::Silence(sent.at.elapsed()))
+    }
+
+    /// What is known of a request by now. A reply that is found counts as taken.
+    fn look(&self, sent: &Sent, index: usize) -> Option<Outcome> {
+        let mut state = self.inner.state.borrow_mut();
+        let (channel, id) = &sent.requests[index];
+        let answered = sent.exchange.and_then(|number| state.exchanges[number].answer.clone());
+        let status = answered.as_ref().and_then(|answer| Some(answer.as_ref().ok()?.response.status));
+        let candidates = &mut state.messages[sent.mark..];
+        if let Some(found) = find_reply(candidates, sent.exchange, channel, id.as_ref()) {
+            let after = found.at.saturating_duration_since(sent.at);
+            return Some(Outcome::Reply { message: found.message.clone(), after, status });
+        }
+        match answered {
+            Some(Ok(answer)) => {
+                Some(Outcome::Http { status: answer.response.status, body: excerpt(&answer.response.body) })
+            }
+            Some(Err(error)) => Some(Outcome::Closed { code: None, why: error.to_string() }),
+            None if sent.exchange.is_none() => state.socket_end.as_ref().map(|end| match end {
+                SocketEnd::Close(code) => Outcome::Closed { code: *code, why: "the WebSocket was closed".into() },
+                SocketEnd::Broken(why) => Outcome::Closed { code: None, why: why.clone() },
+            }),
+            None => None,
+        }
+    }
+}
+
+/// The reply of this channel and id; where a server leaves ids out, the first one of this channel without an id. The same reply is
+/// found again for the same request only.
+fn find_reply<'a>(
+    arrived: &'a mut [Arrived],
+    exchange: Option<usize>,
+    channel: &str,
+    id: Option<&Json>,
+) -> Option<&'a Arrived> {
+    let fits = |item: &Arrived, same_id: bool| {
+        !is_event(&item.message)
+            && item.exchange == exchange
+            && item.message.get_str("channel") == Some(channel)
+            && if same_id {
+                item.message.get("id").zip(id).is_some_and(|(a, b)| a.same(b))
+            } else {
+                item.message.get("id").is_none()
+            }
+    };
+    let at = arrived
+        .iter()
+        .position(|item| fits(item, true))
+        .or_else(|| arrived.iter().position(|item| !item.claimed && fits(item, false)))?;
+    arrived[at].claimed = true;
+    Some(&arrived[at])
+}
+
+/// The messages of a body: a JSON array of them, or a script that calls a function with one.
+pub fn messages_of(body: &[u8]) -> Result<Vec<Json>, String> {
+    let text = script_argument(body).unwrap_or(body);
+    match parse(text) {
+        Ok(parsed) => match parsed.value {
+            Json::Array(messages) => Ok(messages),
+            single @ Json::Object(_) => Ok(vec![single]),
+            other => Err(format!("the body is JSON, but {}", other.type_name())),
+        },
+        Err(error) => Err(format!("the body is {error}")),
+    }
+}
+
+fn script_argument(body: &[u8]) -> Option<&[u8]> {
+    let text = body.strip_prefix(b"/**/").unwrap_or(body);
+    let open = text.iter().position(|byte| *byte == b'(')?;
+    if !text[..open].iter().all(|byte| byte.is_ascii_alphanumeric() || b"_$.".contains(byte)) || open == 0 {
+        return None;
+    }
+    let close = text.iter().rposition(|byte| *byte == b')')?;
+    text.get(open + 1..close)
+}
+
+fn excerpt(body: &[u8]) -> String {
+    let mut text: String = String::from_utf8_lossy(body).chars().take(200).collect();
+    if text.len() < body.len() {
+        text.push('…');
+    }
+    text
+}

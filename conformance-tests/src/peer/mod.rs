@@ -1,0 +1,327 @@
+//! A simulated client: it sends what a case wants, and keeps everything that comes back, from whatever response.
+//!
+//! A peer judges nothing. It sends batches ([`Peer::send`]), and says what became of each request ([`Peer::outcome`]) and
+//! which events came ([`Peer::take_events`]). A `live` peer always has a connect outstanding, as real clients do; otherwise its
+//! session would expire under the case.
+
+mod exchange;
+mod keeper;
+mod socket;
+
+pub use exchange::{Answer, Outcome, messages_of};
+pub use socket::SocketEnd;
+
+use crate::json::{Json, object};
+use crate::scene::Scene;
+use crate::wire::cookies::Jar;
+use crate::wire::stream::Stream;
+use std::cell::{Cell, RefCell};
+use std::fmt::{Display, Formatter};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, timeout_at};
+
+/// How a peer's messages travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// JSON in the body of a POST.
+    LongPolling,
+    /// JSON in a query, and a script as the answer.
+    CallbackPolling,
+    /// JSON in frames of text.
+    WebSocket,
+}
+
+impl Transport {
+    /// All that the suite speaks.
+    pub const ALL: [Self; 3] = [Self::LongPolling, Self::CallbackPolling, Self::WebSocket];
+
+    /// By its name in Bayeux.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|transport| transport.name() == name)
+    }
+
+    /// Its name in Bayeux.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LongPolling => "long-polling",
+            Self::CallbackPolling => "callback-polling",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
+impl Display for Transport {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        out.pad(self.name())
+    }
+}
+
+/// A simulated client. Clones are the same client.
+#[derive(Clone)]
+pub struct Peer {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    transport: Transport,
+    scene: Rc<Scene>,
+    state: RefCell<State>,
+    changed: Notify,
+    live: Cell<bool>,
+    fenced: Cell<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    client_id: Option<String>,
+    jar: Rc<RefCell<Jar>>,
+    messages: Vec<Arrived>,
+    exchanges: Vec<Exchange>,
+    idle: Vec<(usize, Stream)>,
+    connections: usize,
+    socket: Option<mpsc::UnboundedSender<socket::Order>>,
+    socket_end: Option<SocketEnd>,
+    pongs: Vec<Vec<u8>>,
+    keeper_end: Option<String>,
+}
+
+/// A message that came, and with which response.
+struct Arrived {
+    exchange: Option<usize>,
+    message: Json,
+    at: Instant,
+    claimed: bool,
+}
+
+/// A request that went out, or a frame.
+struct Exchange {
+    answer: Option<Result<Answer, crate::wire::WireError>>,
+}
+
+/// A batch that was sent.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    exchange: Option<usize>,
+    /// Channel and id of each message.
+    pub requests: Vec<(String, Option<Json>)>,
+    /// When it was sent.
+    pub at: Instant,
+    /// How many messages had come by then.
+    mark: usize,
+}
+
+impl Peer {
+    /// A client that has sent nothing yet.
+    pub fn new(scene: &Rc<Scene>, name: &str, transport: Transport) -> Self {
+        let inner = Inner {
+            name: name.to_owned(),
+            transport,
+            scene: scene.clone(),
+            state: RefCell::default(),
+            changed: Notify::new(),
+            live: Cell::new(false),
+            fenced: Cell::new(false),
+        };
+        Self { inner: Rc::new(inner) }
+    }
+
+    /// Its name in the case.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// How it talks.
+    pub fn transport(&self) -> Transport {
+        self.inner.transport
+    }
+
+    /// Its clientId, once a handshake succeeded.
+    pub fn client_id(&self) -> Option<String> {
+        self.inner.state.borrow().client_id.clone()
+    }
+
+    /// Goes on under this clientId.
+    pub fn set_client_id(&self, id: Option<String>) {
+        self.inner.state.borrow_mut().client_id = id;
+    }
+
+    /// Its cookies; a clone is the same jar.
+    pub fn jar(&self) -> Rc<RefCell<Jar>> {
+        self.inner.state.borrow().jar.clone()
+    }
+
+    /// Shares the cookies of another peer, as another tab of the same browser.
+    pub fn share_jar(&self, jar: Rc<RefCell<Jar>>) {
+        self.inner.state.borrow_mut().jar = jar;
+    }
+
+    /// A batch as the peer would send it: ids and clientIds where none are given; one that is null is left out.
+    pub fn complete(&self, messages: &[Json]) -> Vec<Json> {
+        let client_id = self.client_id();
+        messages
+            .iter()
+            .map(|message| {
+                let mut message = message.clone();
+                let handshake = message.get_str("channel") == Some("/meta/handshake");
+                self.default(&mut message, "id", || Some(self.inner.scene.next_id().into()));
+                self.default(&mut message, "clientId", || client_id.clone().filter(|_| !handshake).map(Json::String));
+                message
+            })
+            .collect()
+    }
+
+    fn default(&self, message: &mut Json, name: &str, value: impl FnOnce() -> Option<Json>) {
+        match message.get(name) {
+            Some(Json::Null) => drop(message.remove(name)),
+            Some(_) => {}
+            None => {
+                if let Some(value) = value() {
+                    message.set(name, value);
+                }
+            }
+        }
+    }
+
+    /// Sends a batch, completed as [`Peer::complete`] says, over the peer's transport, and returns at once.
+    pub fn send(&self, messages: &[Json]) -> Sent {
+        let messages = self.complete(messages);
+        let requests = messages
+            .iter()
+            .map(|message| (message.get_str("channel").unwrap_or_default().to_owned(), message.get("id").cloned()))
+            .collect();
+        let text = Json::Array(messages).to_string();
+        let mark = self.inner.state.borrow().messages.len();
+        let exchange = match self.inner.transport {
+            Transport::WebSocket => {
+                self.push(socket::Order::Text(text));
+                None
+            }
+            Transport::LongPolling => Some(self.post(text)),
+            Transport::CallbackPolling => Some(self.get_script(&text)),
+        };
+        Sent { exchange, requests, at: Instant::now(), mark }
+    }
+
+    /// Sends one message and waits for its reply.
+    pub async fn request(&self, message: Json) -> Outcome {
+        let wait = if message.get_str("channel") == Some("/meta/connect") {
+            self.inner.scene.target.budget.held()
+        } else {
+            self.inner.scene.target.budget.answer()
+        };
+        let sent = self.send(&[message]);
+        self.outcome(&sent, 0, Instant::now() + wait).await
+    }
+
+    /// Shakes hands as every client does; `with` overrides members of the message. The error says what came instead.
+    pub async fn handshake(&self, with: Option<&Json>) -> Result<Json, String> {
+        let mut message = object([
+            ("channel", "/meta/handshake".into()),
+            ("version", "1.0".into()),
+            ("supportedConnectionTypes", self.inner.scene.connection_types(self.inner.transport)),
+        ]);
+        if let Some(ext) = &self.inner.scene.target.ext {
+            message.set("ext", ext.clone());
+        }
+        for (name, value) in with.and_then(Json::as_object).unwrap_or_default() {
+            message.set(name, value.clone());
+        }
+        let outcome = self.request(message).await;
+        let reply = outcome.success().map_err(|what| format!("{}: the handshake: {what}", self.inner.name))?;
+        let id = reply
+            .get_str("clientId")
+            .ok_or_else(|| format!("{}: a handshake without clientId: {reply}", self.inner.name))?;
+        self.set_client_id(Some(id.to_owned()));
+        Ok(reply)
+    }
+
+    /// Subscribes, and wants it to succeed.
+    pub async fn subscribe(&self, channel: &str) -> Result<(), String> {
+        let message = object([("channel", "/meta/subscribe".into()), ("subscription", channel.into())]);
+        let outcome = self.request(message).await;
+        outcome.success().map(drop).map_err(|what| format!("{}: subscribing to {channel}: {what}", self.inner.name))
+    }
+
+    /// Publishes, and wants it to be acknowledged.
+    pub async fn publish(&self, channel: &str, data: Json) -> Result<(), String> {
+        let outcome = self.request(object([("channel", channel.into()), ("data", data)])).await;
+        outcome.success().map(drop).map_err(|what| format!("{}: publishing to {channel}: {what}", self.inner.name))
+    }
+
+    /// The connect that this peer's transport sends.
+    pub fn connect_message(&self) -> Json {
+        object([("channel", "/meta/connect".into()), ("connectionType", self.inner.transport.name().into())])
+    }
+
+    /// Takes the events that came and were not taken before, in their order.
+    pub fn take_events(&self) -> Vec<Json> {
+        let mut state = self.inner.state.borrow_mut();
+        state
+            .messages
+            .iter_mut()
+            .filter(|arrived| !arrived.claimed && is_event(&arrived.message))
+            .map(|arrived| {
+                arrived.claimed = true;
+                arrived.message.clone()
+            })
+            .collect()
+    }
+
+    /// Whether an event that was not taken before fits.
+    pub fn has_event(&self, fits: impl Fn(&Json) -> bool) -> bool {
+        let state = self.inner.state.borrow();
+        state.messages.iter().any(|arrived| !arrived.claimed && is_event(&arrived.message) && fits(&arrived.message))
+    }
+
+    /// All messages that ever came.
+    pub fn all_messages(&self) -> Vec<Json> {
+        self.inner.state.borrow().messages.iter().map(|arrived| arrived.message.clone()).collect()
+    }
+
+    /// Waits until something holds; false if it does not by then.
+    pub async fn until(&self, deadline: Instant, holds: impl Fn(&Self) -> bool) -> bool {
+        loop {
+            let changed = self.inner.changed.notified();
+            if holds(self) {
+                return true;
+            }
+            if timeout_at(deadline, changed).await.is_err() {
+                return holds(self);
+            }
+        }
+    }
+
+    /// Whether it is subscribed to its fence, see [`Scene::fence`].
+    pub fn is_fenced(&self) -> bool {
+        self.inner.fenced.get()
+    }
+
+    /// Notes that it is subscribed to its fence.
+    pub fn set_fenced(&self) {
+        self.inner.fenced.set(true);
+    }
+
+    /// Waits for this long; used only where time itself is what a case is about.
+    pub async fn elapse(time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn arrive(&self, exchange: Option<usize>, messages: Vec<Json>) {
+        let at = Instant::now();
+        for message in &messages {
+            self.inner.scene.observer.message(self, message);
+        }
+        let mut state = self.inner.state.borrow_mut();
+        state.messages.extend(messages.into_iter().map(|message| Arrived { exchange, message, at, claimed: false }));
+    }
+}
+
+/// A message that was published, and not a reply to a request: replies never carry `data`.
+pub fn is_event(message: &Json) -> bool {
+    message.get("data").is_some()
+        || (message.get("successful").is_none()
+            && !message.get_str("channel").is_some_and(|name| name.starts_with("/meta/")))
+}

@@ -1,0 +1,137 @@
+//! Discovery: what the server can do and how fast it is, found before the first case. An option that it does not have makes a case
+//! `unimplemented`, never a failure.
+
+use crate::json::{Json, object};
+use crate::observer::Observer;
+use crate::peer::{Peer, Transport, messages_of};
+use crate::scene::Scene;
+use crate::target::Target;
+use crate::wire::http::{Body, Request};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Fills in what is known of a target. The error says why no case can be run against it.
+pub async fn discover(mut target: Target) -> Result<Target, String> {
+    let scene = Scene::new(Rc::new(target.clone()), Rc::new(Observer::default()), "/conformance/probe".into());
+    let found = probe(&scene, &mut target).await;
+    scene.close();
+    found.map(|()| target)
+}
+
+async fn probe(scene: &Rc<Scene>, target: &mut Target) -> Result<(), String> {
+    let peer = Peer::new(scene, "probe", Transport::LongPolling);
+    let started = Instant::now();
+    let handshake = peer.handshake(None).await?;
+    let slowest = slowest_answer(scene, started.elapsed()).await?;
+    target.budget.answer = (slowest * 20).max(Duration::from_secs(3));
+    target.facts.insert("slowest of 10 answers".into(), format!("{:.1} ms", slowest.as_secs_f64() * 1000.0));
+    let advice = first_advice(&peer, &handshake).await?;
+    times(target, &advice);
+    if !peer.jar().borrow().is_empty() {
+        target.capabilities.insert("cookie".into());
+        let names: Vec<_> = peer.jar().borrow().names().map(str::to_owned).collect();
+        target.facts.insert("cookies".into(), names.join(", "));
+    }
+    let types = handshake.get("supportedConnectionTypes").map(Json::to_string).unwrap_or_default();
+    target.facts.insert("connection types".into(), types);
+    transports(scene, target).await;
+    extensions(scene, target).await;
+    if form(scene).await {
+        target.capabilities.insert("form".into());
+    }
+    let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
+    Ok(())
+}
+
+async fn slowest_answer(scene: &Rc<Scene>, first: Duration) -> Result<Duration, String> {
+    let mut slowest = first;
+    for _ in 0..9 {
+        let peer = Peer::new(scene, "probe", Transport::LongPolling);
+        let started = Instant::now();
+        peer.handshake(None).await?;
+        slowest = slowest.max(started.elapsed());
+        let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
+    }
+    Ok(slowest)
+}
+
+/// The advice of the handshake and that of the first connect, which is asked not to be held.
+async fn first_advice(peer: &Peer, handshake: &Json) -> Result<Vec<Json>, String> {
+    let mut connect = peer.connect_message();
+    connect.set("advice", object([("timeout", 0.into())]));
+    let sent = peer.send(&[connect]);
+    // A server that does not heed the wish may hold it as long as servers do.
+    let outcome = peer.outcome(&sent, 0, Instant::now() + Duration::from_secs(130)).await;
+    let reply = outcome.success().map_err(|what| format!("the first connect: {what}"))?;
+    Ok([handshake, &reply].into_iter().filter_map(|reply| reply.get("advice").cloned()).collect())
+}
+
+fn times(target: &mut Target, advice: &[Json]) {
+    let last = |name: &str| advice.iter().rev().find_map(|advice| advice.get(name)?.as_f64()).filter(|ms| *ms >= 0.0);
+    let time = |ms: f64| Duration::from_secs_f64(ms / 1000.0);
+    if let Some(ms) = last("timeout").filter(|ms| *ms > 0.0) {
+        target.budget.timeout = time(ms);
+        target.facts.insert("timeout".into(), format!("{ms} ms"));
+    }
+    if let Some(ms) = last("interval") {
+        target.budget.interval = time(ms);
+        target.facts.insert("interval".into(), format!("{ms} ms"));
+    }
+    if let Some(ms) = last("maxInterval") {
+        target.budget.expiry.get_or_insert_with(|| time(ms));
+    }
+    if let Some(expiry) = target.budget.expiry {
+        target.capabilities.insert("expiry".into());
+        target.facts.insert("session expiry".into(), format!("{} ms", expiry.as_millis()));
+    }
+}
+
+async fn transports(scene: &Rc<Scene>, target: &mut Target) {
+    for transport in [Transport::LongPolling, Transport::WebSocket, Transport::CallbackPolling] {
+        let peer = Peer::new(scene, "probe", transport);
+        if peer.handshake(None).await.is_ok() {
+            target.capabilities.insert(transport.name().into());
+            let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
+        }
+    }
+}
+
+/// Extensions that the handshake's reply confirms. One that does not exist shows who confirms anything.
+async fn extensions(scene: &Rc<Scene>, target: &mut Target) {
+    let offers = [
+        ("ack", true.into()),
+        ("timesync", object([("tc", 1.into()), ("l", 0.into()), ("o", 0.into())])),
+        ("x-no-such-extension", true.into()),
+    ];
+    let mut ext = target.ext.clone().unwrap_or_else(|| object([]));
+    for (name, value) in offers.clone() {
+        ext.set(name, value);
+    }
+    let peer = Peer::new(scene, "probe", Transport::LongPolling);
+    let Ok(reply) = peer.handshake(Some(&object([("ext", ext)]))).await else { return };
+    let confirmed =
+        |name: &str| reply.get("ext").and_then(|ext| ext.get(name)).is_some_and(|value| *value != Json::Bool(false));
+    if confirmed("x-no-such-extension") {
+        target.facts.insert("extensions".into(), "confirms any, so none is believed".into());
+    } else {
+        target.capabilities.extend(["ack", "timesync"].into_iter().filter(|name| confirmed(name)).map(str::to_owned));
+    }
+    let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
+}
+
+async fn form(scene: &Rc<Scene>) -> bool {
+    let peer = Peer::new(scene, "probe", Transport::LongPolling);
+    let mut headers = peer.headers();
+    headers.push(("Content-Type".into(), "application/x-www-form-urlencoded".into()));
+    let handshake =
+        r#"{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["long-polling"],"id":"f"}"#;
+    let message: String = url::form_urlencoded::byte_serialize(handshake.as_bytes()).collect();
+    let body = Body::Sized(format!("message={message}").into_bytes());
+    let number = peer.start(Request { method: "POST".into(), target: scene.target.path(""), headers, body });
+    let answer = peer.answer(number, Instant::now() + scene.target.budget.answer()).await;
+    let Some(Ok(answer)) = answer else { return false };
+    messages_of(&answer.response.body).is_ok_and(|messages| {
+        messages.iter().any(|reply| reply.get("successful").and_then(Json::as_bool) == Some(true))
+    })
+}

@@ -1,0 +1,8 @@
+//! Runs cases: the steps of one (`script`, `judge`), and all that were chosen, side by side (`suite`).
+
+mod judge;
+mod script;
+mod suite;
+
+pub(crate) use suite::like;
+pub use suite::{Choice, Instance, Outcome, Progress, Suite, run};

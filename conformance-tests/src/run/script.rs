@@ -1,0 +1,421 @@
+//! Carries out the steps of a case. The worst finding of its steps is the case's; a failure ends it.
+
+use super::judge::{Came, judge};
+use crate::case::{Expectation, FrameSpec, HttpSpec, Open, Part, Step, When};
+use crate::json::{Json, object};
+use crate::pattern::{Variables, fill, fits};
+use crate::peer::{Outcome, Peer, Sent, SocketEnd, Transport, is_event};
+use crate::scene::Scene;
+use crate::transcript::Direction;
+use crate::verdict::{Finding, Verdict};
+use crate::wire::http::{Body, Request, read_response};
+use crate::wire::stream::Stream;
+use crate::wire::websocket::Frame;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Runs the steps over one transport.
+pub(super) async fn run(scene: &Rc<Scene>, transport: Transport, steps: &[Step]) -> Finding {
+    let mut script = Script::new(scene, transport);
+    let mut worst = Finding::pass();
+    for (index, step) in steps.iter().enumerate() {
+        let found = script.step(step).await;
+        if found.verdict > worst.verdict {
+            worst = Finding::new(found.verdict, format!("step {}: {}", index + 1, found.reason));
+        }
+        if worst.verdict > Verdict::Nonstrict {
+            break;
+        }
+    }
+    script.leave().await;
+    worst
+}
+
+struct Script {
+    scene: Rc<Scene>,
+    transport: Transport,
+    peers: BTreeMap<String, Peer>,
+    sent: BTreeMap<String, (String, Sent)>,
+    variables: Variables,
+}
+
+/// A step that could not be carried out, with the finding that this makes.
+type Stopped = Finding;
+
+impl Script {
+    fn new(scene: &Rc<Scene>, transport: Transport) -> Self {
+        let mut variables = Variables::new();
+        variables.insert("base".into(), scene.base.as_str().into());
+        variables.insert("transport".into(), transport.name().into());
+        Self { scene: scene.clone(), transport, peers: BTreeMap::new(), sent: BTreeMap::new(), variables }
+    }
+
+    async fn step(&mut self, step: &Step) -> Finding {
+        let done = match step {
+            Step::Open(open) => self.open(open).await,
+            Step::Send { peer, messages, name, expect, when } => self.send(peer, messages, name, expect, when).await,
+            Step::Expect { name, expect, when } => self.expect(name, expect, when).await,
+            Step::Received { peer, events, any_order } => self.received(peer, events, *any_order).await,
+            Step::Http { request, expect, when } => self.http(request, expect, when).await,
+            Step::Raw { bytes, half_close, expect, when } => self.raw(bytes, *half_close, expect, when).await,
+            Step::Frames { peer, frames, expect, when } => self.frames(peer, frames, expect, when).await,
+            Step::Drop { peer } => self.peer(peer).map(|peer| peer.drop_connections()).map(|()| Finding::pass()),
+            Step::Live { peer } => self.peer(peer).map(|peer| peer.keep_alive()).map(|()| Finding::pass()),
+            Step::Release { peer } => self.peer(peer).map(|peer| peer.stop_keeping_alive()).map(|()| Finding::pass()),
+            Step::Let { name, value } => self.fill(value).map(|value| {
+                self.variables.insert(name.clone(), value);
+                Finding::pass()
+            }),
+            Step::Elapse { time } => self.elapse(time).await,
+            Step::Alive => self.alive().await,
+        };
+        done.unwrap_or_else(|stopped| stopped)
+    }
+
+    fn peer(&self, name: &str) -> Result<&Peer, Stopped> {
+        self.peers.get(name).ok_or_else(|| mistake(format!("no peer is called {name:?}")))
+    }
+
+    fn fill(&self, value: &Json) -> Result<Json, Stopped> {
+        fill(value, &self.variables).map_err(mistake)
+    }
+
+    fn time(&self, text: &str) -> Result<Duration, Stopped> {
+        self.scene.target.budget.time(text).map_err(mistake)
+    }
+
+    fn deadline(&self, when: &When, otherwise: Duration) -> Result<Instant, Stopped> {
+        let time = when.within.as_deref().map_or(Ok(otherwise), |text| self.time(text))?;
+        Ok(Instant::now() + time)
+    }
+
+    async fn open(&mut self, open: &Open) -> Result<Finding, Stopped> {
+        for name in &open.peers {
+            let peer = Peer::new(&self.scene, name, open.transport.unwrap_or(self.transport));
+            if let Some(other) = &open.jar {
+                peer.share_jar(self.peer(other)?.jar());
+            }
+            let handshake = open.handshake.as_ref().map(|members| self.fill(members)).transpose()?;
+            let blocked = |what| Finding::new(Verdict::Blocked, what);
+            let reply = peer.handshake(handshake.as_ref()).await.map_err(blocked)?;
+            if !open.manual {
+                peer.keep_alive();
+            }
+            for channel in &open.subscribe {
+                let Json::String(channel) = self.fill(&channel.as_str().into())? else {
+                    return Err(mistake(format!("{channel} is no string")));
+                };
+                peer.subscribe(&channel).await.map_err(blocked)?;
+            }
+            self.variables.insert(format!("{name}.clientId"), peer.client_id().unwrap_or_default().into());
+            self.variables.insert(format!("{name}.handshake"), reply);
+            self.peers.insert(name.clone(), peer);
+        }
+        Ok(Finding::pass())
+    }
+
+    async fn send(
+        &mut self,
+        peer: &str,
+        messages: &[Json],
+        name: &str,
+        expect: &[Expectation],
+        when: &When,
+    ) -> Result<Finding, Stopped> {
+        let filled = messages.iter().map(|message| self.fill(message)).collect::<Result<Vec<_>, _>>()?;
+        let who = match self.peers.get(peer) {
+            Some(peer) => peer.clone(),
+            // Who has no session yet may speak as well: to shake hands in a way of its own, or to be refused.
+            None => self
+                .peers
+                .entry(peer.to_owned())
+                .or_insert_with(|| Peer::new(&self.scene, peer, self.transport))
+                .clone(),
+        };
+        let sent = who.send(&filled);
+        self.sent.insert(name.to_owned(), (peer.to_owned(), sent));
+        if expect.is_empty() { Ok(Finding::pass()) } else { self.expect(name, expect, when).await }
+    }
+
+    async fn expect(&mut self, name: &str, expect: &[Expectation], when: &When) -> Result<Finding, Stopped> {
+        let (peer, sent) =
+            self.sent.get(name).cloned().ok_or_else(|| mistake(format!("nothing was sent as {name:?}")))?;
+        let peer = self.peer(&peer)?.clone();
+        let connects = sent.requests.iter().any(|(channel, _)| channel == "/meta/connect");
+        let budget = &self.scene.target.budget;
+        let deadline = self.deadline(when, if connects { budget.held() } else { budget.answer() })?;
+        let mut worst = Finding::pass();
+        for (index, expect) in expect.iter().enumerate() {
+            if matches!(expect, Expectation::Anything) {
+                continue;
+            }
+            let outcome = peer.outcome(&sent, index, deadline).await;
+            let early = self.too_early(when, &outcome)?;
+            self.note_session(&peer, &outcome);
+            let mut found = judge(expect, &Came::Outcome(outcome), &mut self.variables);
+            found = early.filter(|_| found.verdict <= Verdict::Nonstrict).unwrap_or(found);
+            if found.verdict > worst.verdict {
+                worst = Finding::new(
+                    found.verdict,
+                    format!("{} of message {}: {}", sent.requests[index].0, index + 1, found.reason),
+                );
+            }
+        }
+        Ok(worst)
+    }
+
+    fn too_early(&self, when: &When, outcome: &Outcome) -> Result<Option<Finding>, Stopped> {
+        let (Some(text), Outcome::Reply { after, .. }) = (&when.not_before, outcome) else { return Ok(None) };
+        let earliest = self.time(text)?;
+        Ok((*after < earliest).then(|| {
+            let reason = format!(
+                "the reply came after {:.2} s, before {text} ({:.2} s)",
+                after.as_secs_f64(),
+                earliest.as_secs_f64()
+            );
+            Finding::new(Verdict::Fail, reason)
+        }))
+    }
+
+    /// A handshake that a case makes itself gives its peer a session, as `open` would.
+    fn note_session(&mut self, peer: &Peer, outcome: &Outcome) {
+        let Ok(reply) = outcome.success() else { return };
+        if reply.get_str("channel") == Some("/meta/handshake")
+            && let Some(id) = reply.get_str("clientId")
+        {
+            peer.set_client_id(Some(id.to_owned()));
+            self.variables.insert(format!("{}.clientId", peer.name()), id.into());
+        }
+    }
+
+    async fn received(&mut self, peer: &str, events: &[Json], any_order: bool) -> Result<Finding, Stopped> {
+        let peer = self.peer(peer)?.clone();
+        if let Err(why) = self.scene.fence(&peer).await {
+            return Ok(Finding::new(Verdict::Fail, why));
+        }
+        let fence = format!("{}/fence/", self.scene.base);
+        let mut came = peer.take_events();
+        came.retain(|event| !event.get_str("channel").is_some_and(|channel| channel.starts_with(&fence)));
+        let wanted = events.iter().map(|event| self.fill(event)).collect::<Result<Vec<_>, _>>()?;
+        Ok(compare(peer.name(), &wanted, came, any_order, &mut self.variables))
+    }
+
+    fn bytes(&self, parts: &[Part]) -> Result<Vec<u8>, Stopped> {
+        let mut bytes = Vec::new();
+        for part in parts {
+            match part {
+                Part::Text(text) => match self.fill(&text.as_str().into())? {
+                    Json::String(text) => bytes.extend_from_slice(text.as_bytes()),
+                    other => bytes.extend_from_slice(other.to_string().as_bytes()),
+                },
+                Part::Repeat(text, times) => bytes.extend_from_slice(text.repeat(*times).as_bytes()),
+                Part::Bytes(raw) => bytes.extend_from_slice(raw),
+                Part::Json(value) => bytes.extend_from_slice(self.fill(value)?.to_string().as_bytes()),
+            }
+        }
+        Ok(bytes)
+    }
+
+    async fn http(&mut self, spec: &HttpSpec, expect: &Expectation, when: &When) -> Result<Finding, Stopped> {
+        let peer = match &spec.peer {
+            Some(name) => self.peer(name)?.clone(),
+            None => Peer::new(&self.scene, "stranger", Transport::LongPolling),
+        };
+        let mut headers = peer.headers();
+        for (name, value) in &spec.headers {
+            headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+            match self.fill(value)? {
+                Json::Null => {}
+                Json::String(value) => headers.push((name.clone(), value)),
+                other => headers.push((name.clone(), other.to_string())),
+            }
+        }
+        let mut chunks = spec.body.iter().map(|parts| self.bytes(parts)).collect::<Result<Vec<_>, _>>()?;
+        let body = match chunks.len() {
+            0 => Body::None,
+            _ if spec.chunked => Body::Chunked(chunks),
+            _ => Body::Sized(chunks.swap_remove(0)),
+        };
+        let Json::String(suffix) = self.fill(&spec.suffix.as_str().into())? else {
+            return Err(mistake("the suffix is no string"));
+        };
+        let target = self.scene.target.path(&suffix);
+        let deadline = self.deadline(when, self.scene.target.budget.answer())?;
+        let number = peer.start(Request { method: spec.method.clone(), target, headers, body });
+        let came = match peer.answer(number, deadline).await {
+            Some(answer) => Came::Answer(Box::new(answer)),
+            None => Came::Silence(deadline.elapsed()),
+        };
+        Ok(judge(expect, &came, &mut self.variables))
+    }
+
+    async fn raw(
+        &mut self,
+        parts: &[Part],
+        half_close: bool,
+        expect: &[Expectation],
+        when: &When,
+    ) -> Result<Finding, Stopped> {
+        let bytes = self.bytes(parts)?;
+        let deadline = self.deadline(when, self.scene.target.budget.answer())?;
+        let method = if bytes.starts_with(b"HEAD ") { "HEAD" } else { "POST" };
+        self.scene.transcript.add("raw", 1, Direction::Sent, &bytes);
+        let unreachable = |error: crate::wire::WireError| Finding::new(Verdict::Blocked, error.to_string());
+        let mut stream = Stream::connect(&self.scene.target.address).await.map_err(unreachable)?;
+        // A server may refuse before it has read everything; what it says is still to be read.
+        let _ = stream.write(&bytes).await;
+        if half_close {
+            let _ = stream.finish().await;
+        }
+        let mut worst = Finding::pass();
+        for (index, expect) in expect.iter().enumerate() {
+            let came = match timeout_at(deadline, read_response(&mut stream, method)).await {
+                Err(_) => Came::Silence(self.scene.target.budget.answer()),
+                Ok(Err(error)) => Came::Answer(Box::new(Err(error))),
+                Ok(Ok(response)) => {
+                    self.scene.record_response("raw", 1, &response);
+                    let messages = crate::peer::messages_of(&response.body);
+                    Came::Answer(Box::new(Ok(crate::peer::Answer { response, messages })))
+                }
+            };
+            let found = judge(expect, &came, &mut self.variables);
+            if found.verdict > worst.verdict {
+                worst = Finding::new(found.verdict, format!("response {}: {}", index + 1, found.reason));
+            }
+        }
+        Ok(worst)
+    }
+
+    async fn frames(
+        &mut self,
+        peer: &str,
+        frames: &[FrameSpec],
+        expect: &Expectation,
+        when: &When,
+    ) -> Result<Finding, Stopped> {
+        let peer = self.peer(peer)?.clone();
+        let frames = frames
+            .iter()
+            .map(|spec| {
+                Ok(Frame {
+                    fin: spec.fin,
+                    reserved: spec.reserved,
+                    opcode: spec.opcode,
+                    masked: spec.masked,
+                    declared: spec.declared,
+                    payload: self.bytes(&spec.payload)?,
+                })
+            })
+            .collect::<Result<Vec<_>, Stopped>>()?;
+        let deadline = self.deadline(when, self.scene.target.budget.answer())?;
+        let before = peer.all_messages().len();
+        let pong = match expect {
+            Expectation::Pong(payload) => Some(payload.clone().into_bytes()),
+            _ => None,
+        };
+        peer.send_frames(frames);
+        let ponged = |peer: &Peer| pong.as_ref().is_some_and(|payload| peer.has_pong(payload));
+        let reply = |peer: &Peer| {
+            peer.all_messages().into_iter().skip(before).find(|message| !is_event(message) || pong.is_none())
+        };
+        peer.until(deadline, |peer| {
+            ponged(peer) || peer.socket_end().is_some() || (pong.is_none() && reply(peer).is_some())
+        })
+        .await;
+        let came = match (ponged(&peer), reply(&peer), peer.socket_end()) {
+            (true, _, _) => Came::Pong,
+            (_, Some(message), _) if pong.is_none() => Came::Message(message),
+            (_, _, Some(SocketEnd::Close(code))) => {
+                Came::Outcome(Outcome::Closed { code, why: "the WebSocket was closed".into() })
+            }
+            (_, _, Some(SocketEnd::Broken(why))) => Came::Outcome(Outcome::Closed { code: None, why }),
+            _ => Came::Silence(self.scene.target.budget.answer()),
+        };
+        Ok(judge(expect, &came, &mut self.variables))
+    }
+
+    async fn elapse(&self, time: &str) -> Result<Finding, Stopped> {
+        Peer::elapse(self.time(time)?).await;
+        Ok(Finding::pass())
+    }
+
+    async fn alive(&mut self) -> Result<Finding, Stopped> {
+        match alive(&self.scene).await {
+            Ok(()) => Ok(Finding::pass()),
+            Err(why) => Ok(Finding::new(Verdict::Fail, format!("afterwards the server does not serve: {why}"))),
+        }
+    }
+
+    /// Ends the sessions, as well-behaved clients do; nobody waits long for a server that does not answer.
+    async fn leave(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let open: Vec<_> = self.peers.values().filter(|peer| peer.client_id().is_some()).collect();
+        let sent: Vec<_> = open
+            .iter()
+            .map(|peer| {
+                peer.stop_keeping_alive();
+                peer.send(&[object([("channel", "/meta/disconnect".into())])])
+            })
+            .collect();
+        for (peer, sent) in open.iter().zip(&sent) {
+            peer.outcome(sent, 0, deadline).await;
+        }
+    }
+}
+
+/// Whether a new session on a new connection gets what is published to it.
+pub(crate) async fn alive(scene: &Rc<Scene>) -> Result<(), String> {
+    let peer = Peer::new(scene, "healthy", Transport::LongPolling);
+    peer.handshake(None).await?;
+    peer.keep_alive();
+    scene.fence(&peer).await
+}
+
+fn compare(peer: &str, wanted: &[Json], came: Vec<Json>, any_order: bool, variables: &mut Variables) -> Finding {
+    let list = |events: &[Json]| events.iter().map(Json::to_string).collect::<Vec<_>>().join(", ");
+    let wrong = |what: String| Finding::new(Verdict::Fail, format!("{peer} {what}; all that came: [{}]", list(&came)));
+    let mut left: Vec<&Json> = came.iter().collect();
+    for (index, pattern) in wanted.iter().enumerate() {
+        let candidates = if any_order { left.len() } else { left.len().min(1) };
+        match (0..candidates).find(|at| fits(pattern, Some(left[*at]), variables).is_ok()) {
+            Some(at) => drop(left.remove(at)),
+            None => {
+                let next = left
+                    .first()
+                    .map_or_else(|| "nothing more came".to_owned(), |event| format!("the next one is {event}"));
+                return wrong(format!("should have got event {} as {pattern}, but {next}", index + 1));
+            }
+        }
+    }
+    match left.first() {
+        Some(event) => wrong(format!("got {} event(s) that it should not have got, the first {event}", left.len())),
+        None => Finding::pass(),
+    }
+}
+
+fn mistake(what: impl Into<String>) -> Stopped {
+    Finding::new(Verdict::Error, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse;
+
+    fn verdict(wanted: &str, came: &str, any_order: bool) -> Verdict {
+        let list = |text: &str| parse(text.as_bytes()).expect(text).value.as_array().expect("a list").to_vec();
+        compare("a", &list(wanted), list(came), any_order, &mut Variables::new()).verdict
+    }
+
+    #[test]
+    fn a_lost_a_doubled_and_a_swapped_event_are_found() {
+        assert_eq!(verdict("[1,2]", "[1,2]", false), Verdict::Pass);
+        assert_eq!(verdict("[1,2]", "[2,1]", false), Verdict::Fail);
+        assert_eq!(verdict("[1,2]", "[2,1]", true), Verdict::Pass);
+        assert_eq!(verdict("[1,2]", "[1]", true), Verdict::Fail);
+        assert_eq!(verdict("[1,2]", "[1,2,2]", true), Verdict::Fail);
+        assert_eq!(verdict("[]", "[1]", false), Verdict::Fail);
+    }
+}

@@ -1,0 +1,292 @@
+//! Chooses cases and runs them side by side, in an order that a seed shuffles. What failed while the machine was too busy is tried
+//! once more, and is inconclusive if that tells nothing either.
+
+use super::script;
+use crate::case::{Case, Kind, Profile};
+use crate::observer::Observer;
+use crate::peer::Transport;
+use crate::scene::Scene;
+use crate::target::Target;
+use crate::transcript::Entry;
+use crate::verdict::{Finding, Level, Verdict};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How late a timer may fire before the machine counts as too busy to judge times.
+const TOO_BUSY: Duration = Duration::from_millis(250);
+
+/// Which cases are run, and how.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// Ids of cases or clauses, with `*` for anything; all if there are none.
+    pub only: Vec<String>,
+    /// Those to leave out, likewise.
+    pub skip: Vec<String>,
+    /// The least level.
+    pub level: Level,
+    /// The profiles; cases of `base` always belong to them.
+    pub profiles: BTreeSet<Profile>,
+    /// The transports; all that the suite speaks if there are none.
+    pub transports: BTreeSet<Transport>,
+    /// How many cases run side by side.
+    pub jobs: usize,
+    /// The seed of their order and of chance within them.
+    pub seed: u64,
+}
+
+/// A case over one transport.
+#[derive(Clone)]
+pub struct Instance {
+    /// The case.
+    pub case: Rc<Case>,
+    /// The transport.
+    pub transport: Transport,
+}
+
+impl Instance {
+    /// `HS-006[websocket]`; a rule for the whole run has no transport.
+    pub fn id(&self) -> String {
+        match self.case.kind {
+            Kind::Whole(_) => self.case.id.clone(),
+            _ => format!("{}[{}]", self.case.id, self.transport),
+        }
+    }
+}
+
+/// What became of an instance.
+#[derive(Clone)]
+pub struct Outcome {
+    /// Case and transport.
+    pub instance: Instance,
+    /// Verdict and reason.
+    pub finding: Finding,
+    /// What went over the wire, unless it passed.
+    pub transcript: Vec<Entry>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// All instances of a choice, and the target.
+pub struct Suite {
+    /// In the order of the case files.
+    pub instances: Vec<Instance>,
+    /// What was found of the target.
+    pub target: Rc<Target>,
+    /// The choice that was made.
+    pub choice: Choice,
+}
+
+/// What is told while cases run.
+pub trait Progress {
+    /// A case is done; so many of all are.
+    fn done(&self, outcome: &Outcome, count: usize, of: usize);
+}
+
+impl Suite {
+    /// The instances of these cases that the choice selects.
+    pub fn new(cases: Vec<Case>, target: Target, choice: Choice) -> Self {
+        let mut instances = Vec::new();
+        for case in cases.into_iter().filter(|case| choice.selects(case)).map(Rc::new) {
+            let whole = matches!(case.kind, Kind::Whole(_));
+            for &transport in &case.transports {
+                if whole || choice.transports.is_empty() || choice.transports.contains(&transport) {
+                    instances.push(Instance { case: case.clone(), transport });
+                }
+            }
+        }
+        Self { instances, target: Rc::new(target), choice }
+    }
+}
+
+impl Choice {
+    fn selects(&self, case: &Case) -> bool {
+        let named = |patterns: &[String]| {
+            patterns
+                .iter()
+                .any(|pattern| like(pattern, &case.id) || case.clauses.iter().any(|clause| like(pattern, clause)))
+        };
+        (self.only.is_empty() || named(&self.only))
+            && !named(&self.skip)
+            && case.level >= self.level
+            && (case.profile == Profile::Base || self.profiles.contains(&case.profile))
+    }
+}
+
+/// Whether a text is like a pattern in which `*` stands for anything.
+pub(crate) fn like(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text.strip_prefix(start).is_some_and(|left| {
+            (0..=left.len()).filter(|at| left.is_char_boundary(*at)).any(|at| like(rest, &left[at..]))
+        }),
+    }
+}
+
+/// Runs all instances; outcomes are in their order. Must run within a [`tokio::task::LocalSet`].
+pub async fn run(suite: &Suite, progress: Rc<dyn Progress>) -> Vec<Outcome> {
+    let mut random = fastrand::Rng::with_seed(suite.choice.seed);
+    let (whole, mut single): (Vec<usize>, Vec<usize>) =
+        (0..suite.instances.len()).partition(|index| matches!(suite.instances[*index].case.kind, Kind::Whole(_)));
+    random.shuffle(&mut single);
+    let shared = Rc::new(Shared {
+        queue: RefCell::new(single.into()),
+        outcomes: RefCell::new(suite.instances.iter().map(|_| None).collect()),
+        observer: Rc::default(),
+        canary: Canary::default(),
+        run: format!("{:08x}", random.u32(..)),
+        count: Cell::new(0),
+        progress,
+    });
+    let canary = tokio::task::spawn_local(watch(shared.clone()));
+    let workers: Vec<_> = (0..suite.choice.jobs.max(1))
+        .map(|_| {
+            let (shared, instances, target) = (shared.clone(), suite.instances.clone(), suite.target.clone());
+            tokio::task::spawn_local(async move { work(&shared, &instances, &target).await })
+        })
+        .collect();
+    for worker in workers {
+        // A panic in a case is a defect of the suite; the cases that this worker did not get to say so themselves.
+        let _ = worker.await;
+    }
+    canary.abort();
+    for index in whole {
+        let instance = suite.instances[index].clone();
+        let Kind::Whole(rule) = instance.case.kind else { continue };
+        let finding = shared.observer.finding(rule);
+        shared.finish(index, Outcome { instance, finding, transcript: Vec::new(), took: Duration::ZERO });
+    }
+    let outcomes = shared.outcomes.take();
+    outcomes
+        .into_iter()
+        .zip(&suite.instances)
+        .map(|(outcome, instance)| outcome.unwrap_or_else(|| lost(instance)))
+        .collect()
+}
+
+struct Shared {
+    queue: RefCell<VecDeque<usize>>,
+    outcomes: RefCell<Vec<Option<Outcome>>>,
+    observer: Rc<Observer>,
+    canary: Canary,
+    run: String,
+    count: Cell<usize>,
+    progress: Rc<dyn Progress>,
+}
+
+impl Shared {
+    fn finish(&self, index: usize, outcome: Outcome) {
+        self.count.set(self.count.get() + 1);
+        let total = self.outcomes.borrow().len();
+        self.progress.done(&outcome, self.count.get(), total);
+        self.outcomes.borrow_mut()[index] = Some(outcome);
+    }
+}
+
+fn lost(instance: &Instance) -> Outcome {
+    let finding = Finding::new(Verdict::Error, "the suite broke down in this case");
+    Outcome { instance: instance.clone(), finding, transcript: Vec::new(), took: Duration::ZERO }
+}
+
+async fn work(shared: &Rc<Shared>, instances: &[Instance], target: &Rc<Target>) {
+    loop {
+        let Some(index) = shared.queue.borrow_mut().pop_front() else { return };
+        let instance = &instances[index];
+        let mut outcome = attempt(shared, instance, target, 0).await;
+        if let Some(busy) = outcome.1.filter(|_| outcome.0.finding.verdict == Verdict::Fail) {
+            outcome = attempt(shared, instance, target, 1).await;
+            if outcome.0.finding.verdict == Verdict::Fail && outcome.1.is_some() {
+                let reason = format!("timers fired {} ms late; {}", busy.as_millis(), outcome.0.finding.reason);
+                outcome.0.finding = Finding::new(Verdict::Inconclusive, reason);
+            }
+        }
+        shared.finish(index, outcome.0);
+    }
+}
+
+/// Runs a case once; beside its outcome, how late timers were meanwhile, if that was too late.
+async fn attempt(
+    shared: &Rc<Shared>,
+    instance: &Instance,
+    target: &Rc<Target>,
+    number: usize,
+) -> (Outcome, Option<Duration>) {
+    let case = &instance.case;
+    let name = case.id.to_ascii_lowercase();
+    let base = format!("/conformance/{}/{name}-{}-{number}", shared.run, instance.transport);
+    let scene = Scene::new(target.clone(), shared.observer.clone(), base);
+    let started = Instant::now();
+    let finding = match missing(instance, target) {
+        Some(what) => Finding::new(Verdict::Unimplemented, format!("the server has no {what}")),
+        None => {
+            let limit =
+                target.budget.held() * 4 + target.budget.expiry.unwrap_or_default() * 4 + Duration::from_secs(60);
+            let ended = tokio::time::timeout(limit, judge(&scene, instance)).await;
+            ended.unwrap_or_else(|_| {
+                Finding::new(Verdict::Error, format!("it did not end within {} s", limit.as_secs()))
+            })
+        }
+    };
+    scene.close();
+    let transcript = if finding.verdict == Verdict::Pass { Vec::new() } else { scene.transcript.entries() };
+    let outcome = Outcome { instance: instance.clone(), finding, transcript, took: started.elapsed() };
+    (outcome, shared.canary.late_since(started))
+}
+
+fn missing(instance: &Instance, target: &Target) -> Option<String> {
+    let transport = instance.transport.name().to_owned();
+    instance.case.needs.iter().chain([&transport]).find(|need| !target.can(need)).cloned()
+}
+
+async fn judge(scene: &Rc<Scene>, instance: &Instance) -> Finding {
+    match &instance.case.kind {
+        Kind::Steps(steps) => script::run(scene, instance.transport, steps).await,
+        Kind::Code(code) => code(scene.clone(), instance.transport).await,
+        Kind::Whole(rule) => scene.observer.finding(*rule),
+    }
+}
+
+/// Knows how late timers fired, and when that was last too late.
+#[derive(Default)]
+struct Canary {
+    late: Cell<Option<(Instant, Duration)>>,
+}
+
+impl Canary {
+    fn late_since(&self, start: Instant) -> Option<Duration> {
+        self.late.get().filter(|(at, _)| *at >= start).map(|(_, late)| late)
+    }
+}
+
+async fn watch(shared: Rc<Shared>) {
+    const TICK: Duration = Duration::from_millis(50);
+    loop {
+        let started = Instant::now();
+        tokio::time::sleep(TICK).await;
+        let late = started.elapsed().saturating_sub(TICK);
+        if late > TOO_BUSY {
+            shared.canary.late.set(Some((Instant::now(), late)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, text, fits) in [
+            ("HS-*", "HS-006", true),
+            ("HS-006", "HS-006", true),
+            ("HS-00", "HS-006", false),
+            ("*-006", "HS-006", true),
+            ("BX-HS-8", "BX-HS-80", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(like(pattern, text), fits, "{pattern} {text}");
+        }
+    }
+}
