@@ -59,11 +59,13 @@ pub fn validate(pattern: &Json) -> Result<(), String> {
     }
 }
 
-/// Puts the values of variables in the place of `${name}`. A string that is nothing else becomes the value itself.
+/// Puts the values of variables in the place of `${name}`. A string that is nothing else becomes the value itself;
+/// `{"$repeat": [text, n]}` becomes the text so many times.
 pub fn fill(template: &Json, variables: &Variables) -> Result<Json, String> {
     Ok(match template {
         Json::String(text) => fill_text(text, variables)?,
         Json::Array(items) => Json::Array(items.iter().map(|item| fill(item, variables)).collect::<Result<_, _>>()?),
+        Json::Object(members) if members.first().is_some_and(|(name, _)| name == "$repeat") => repeat(&members[0].1)?,
         Json::Object(members) => Json::Object(
             members
                 .iter()
@@ -77,6 +79,16 @@ pub fn fill(template: &Json, variables: &Variables) -> Result<Json, String> {
         ),
         other => other.clone(),
     })
+}
+
+/// `["ab", 3]` is `ababab`: for what would be too long to write.
+fn repeat(argument: &Json) -> Result<Json, String> {
+    match argument.as_array() {
+        Some([Json::String(text), Json::Number(times)]) if times.parse::<usize>().is_ok() => {
+            Ok(Json::String(text.repeat(times.parse().unwrap_or_default())))
+        }
+        _ => Err(format!("$repeat wants a text and a number, not {argument}")),
+    }
 }
 
 fn fill_text(text: &str, variables: &Variables) -> Result<Json, String> {
@@ -270,6 +282,9 @@ mod tests {
         let filled = fill(&json(r#"{"a":"${id}/${n}","b":"${n}","${id}":1}"#), &variables).expect("all are known");
         assert_eq!(filled.to_string(), r#"{"a":"abc/7","b":7,"abc":1}"#);
         assert!(fill(&json(r#""${other}""#), &variables).is_err());
+        let long = fill(&json(r#"{"a":{"$repeat":["xy",3]}}"#), &variables).expect("a text and a number");
+        assert_eq!(long.to_string(), r#"{"a":"xyxyxy"}"#);
+        assert!(fill(&json(r#"{"$repeat":["xy"]}"#), &variables).is_err());
     }
 
     #[test]

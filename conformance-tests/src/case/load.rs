@@ -8,7 +8,11 @@ use crate::verdict::Level;
 use std::collections::BTreeSet;
 
 /// The files of cases, in the order of reports.
-const FILES: [(&str, &str); 1] = [("handshake.json", include_str!("../../cases/handshake.json"))];
+const FILES: [(&str, &str); 3] = [
+    ("handshake.json", include_str!("../../cases/handshake.json")),
+    ("subscribe.json", include_str!("../../cases/subscribe.json")),
+    ("unsubscribe.json", include_str!("../../cases/unsubscribe.json")),
+];
 
 /// What is wrong with a case file. Those of the suite are read by its tests.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

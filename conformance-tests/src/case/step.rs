@@ -17,7 +17,7 @@ pub enum Step {
     /// What a batch that was sent before should have brought.
     Expect { name: String, expect: Vec<Expectation>, when: When },
     /// Exactly these events, or patterns of them, came to a peer since it was last asked.
-    Received { peer: String, events: Vec<Json>, any_order: bool },
+    Received { peer: String, events: Vec<Json>, any_order: bool, own: bool },
     /// A request that is no batch, and what it should bring.
     Http { request: HttpSpec, expect: Expectation, when: When },
     /// Bytes on a connection of their own, and as many responses as expectations.
@@ -149,6 +149,7 @@ impl Step {
                 peer: fields.need_text("received")?,
                 events: patterns(fields.list("events")?)?,
                 any_order: fields.flag("any_order")?,
+                own: fields.flag("own")?,
             },
             "http" => Self::Http {
                 request: http(fields.need("http")?)?,

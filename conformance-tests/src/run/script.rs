@@ -48,6 +48,7 @@ impl Script {
     fn new(scene: &Rc<Scene>, transport: Transport) -> Self {
         let mut variables = Variables::new();
         variables.insert("base".into(), scene.base.as_str().into());
+        variables.insert("unique".into(), unique(scene).into());
         variables.insert("transport".into(), transport.name().into());
         Self { scene: scene.clone(), transport, peers: BTreeMap::new(), sent: BTreeMap::new(), variables }
     }
@@ -57,7 +58,7 @@ impl Script {
             Step::Open(open) => self.open(open).await,
             Step::Send { peer, messages, name, expect, when } => self.send(peer, messages, name, expect, when).await,
             Step::Expect { name, expect, when } => self.expect(name, expect, when).await,
-            Step::Received { peer, events, any_order } => self.received(peer, events, *any_order).await,
+            Step::Received { peer, events, any_order, own } => self.received(peer, events, *any_order, *own).await,
             Step::Http { request, expect, when } => self.http(request, expect, when).await,
             Step::Raw { bytes, half_close, expect, when } => self.raw(bytes, *half_close, expect, when).await,
             Step::Frames { peer, frames, expect, when } => self.frames(peer, frames, expect, when).await,
@@ -190,14 +191,18 @@ impl Script {
         }
     }
 
-    async fn received(&mut self, peer: &str, events: &[Json], any_order: bool) -> Result<Finding, Stopped> {
+    async fn received(&mut self, peer: &str, events: &[Json], any_order: bool, own: bool) -> Result<Finding, Stopped> {
         let peer = self.peer(peer)?.clone();
         if let Err(why) = self.scene.fence(&peer).await {
             return Ok(Finding::new(Verdict::Fail, why));
         }
-        let fence = format!("{}/fence/", self.scene.base);
+        let (base, unique) = (format!("{}/", self.scene.base), unique(&self.scene));
+        let fence = format!("{base}fence/");
         let mut came = peer.take_events();
-        came.retain(|event| !event.get_str("channel").is_some_and(|channel| channel.starts_with(&fence)));
+        came.retain(|event| {
+            let channel = event.get_str("channel").unwrap_or_default();
+            !channel.starts_with(&fence) && (!own || channel.starts_with(&base) || channel.contains(&unique))
+        });
         let wanted = events.iter().map(|event| self.fill(event)).collect::<Result<Vec<_>, _>>()?;
         Ok(compare(peer.name(), &wanted, came, any_order, &mut self.variables))
     }
@@ -371,6 +376,11 @@ pub(crate) async fn alive(scene: &Rc<Scene>) -> Result<(), String> {
     peer.handshake(None).await?;
     peer.keep_alive();
     scene.fence(&peer).await
+}
+
+/// Part of names outside of the case's base that belong to this run of the case alone: one segment.
+fn unique(scene: &Scene) -> String {
+    scene.base.trim_matches('/').replace('/', "-")
 }
 
 fn compare(peer: &str, wanted: &[Json], came: Vec<Json>, any_order: bool, variables: &mut Variables) -> Finding {
