@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use bayeux_protocol::{Advice, ErrorCode, Message, MessageId, Reconnect, error_code};
+use bayeux_protocol::{Advice, ErrorCode, Message, MessageId, Reconnect, encode_connect_reply, error_code};
 
 use crate::{
     ClientId, Config,
     link::HeldConnect,
     outbox::{Batch, Outbox},
 };
-
-const CONNECT: &str = "/meta/connect";
 
 /// The interval that a superseded connect is answered with: a client with two loops slows one of them down.
 const SUPERSEDED_INTERVAL: Duration = Duration::from_secs(2);
@@ -24,6 +22,9 @@ pub(crate) const FOREIGN_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes left free in front of each frame, for the header that a transport may have to put there: so a frame is written once
 /// and never copied. A WebSocket's header takes at most ten.
 pub const HEADROOM: usize = 10;
+
+/// What the reply to a connect takes, unless its id is long.
+const CONNECT_REPLY_BYTES: usize = 256;
 
 /// One JSON array in the making.
 pub(crate) struct Replies {
@@ -41,10 +42,23 @@ impl Replies {
         self.out.push(b',');
     }
 
-    pub(crate) fn push_events(&mut self, outbox: &Outbox, batch: Batch) {
+    pub(crate) fn push_connect(
+        &mut self,
+        reply: ConnectReply,
+        id: Option<&MessageId>,
+        client: &ClientId,
+        config: &Config,
+    ) {
+        self.open();
+        reply.encode(id, client, config, &mut self.out);
+        self.out.push(b',');
+    }
+
+    /// With `reply`, that of a connect follows.
+    pub(crate) fn push_events(&mut self, outbox: &Outbox, batch: Batch, reply: bool) {
         if self.out.is_empty() {
             // Exactly what is needed if no reply follows: shared bytes are made from it without another allocation.
-            self.out.reserve_exact(HEADROOM + 1 + batch.bytes);
+            self.out.reserve_exact(HEADROOM + 1 + batch.bytes + if reply { CONNECT_REPLY_BYTES } else { 0 });
         }
         self.open();
         outbox.write(batch, &mut self.out);
@@ -124,7 +138,7 @@ impl ConnectReply {
         held.leaving.map_or(Self::Retry, Self::ShuttingDown)
     }
 
-    pub(crate) fn message(self, id: Option<MessageId>, client: &ClientId, config: &Config) -> Message {
+    fn encode(self, id: Option<&MessageId>, client: &ClientId, config: &Config, out: &mut Vec<u8>) {
         let (successful, reconnect, interval) = match self {
             Self::Retry => (true, Reconnect::Retry, config.interval),
             Self::Superseded => (true, Reconnect::Retry, SUPERSEDED_INTERVAL),
@@ -132,15 +146,8 @@ impl ConnectReply {
             Self::SessionGone => (false, Reconnect::Handshake, Duration::ZERO),
             Self::ShuttingDown(interval) => (true, Reconnect::Retry, interval),
         };
-        Message {
-            channel: Some(CONNECT.into()),
-            id,
-            client_id: Some(client.as_str().into()),
-            successful: Some(successful),
-            error: (!successful).then(|| error_code::SESSION_UNKNOWN.message(&[])),
-            advice: Some(advice(config, reconnect, interval)),
-            ..Message::default()
-        }
+        let error = (!successful).then(|| error_code::SESSION_UNKNOWN.message(&[]));
+        encode_connect_reply(id, client.as_str(), error.as_deref(), &advice(config, reconnect, interval), out);
     }
 }
 

@@ -70,7 +70,7 @@ impl ChannelName {
     /// What is wrong with it; a segment `*` or `**` is, since a pattern is no publish target (BX-CH-2).
     pub fn parse(text: &str, rules: &ChannelRules) -> Result<Self, ChannelError> {
         let canonical = check(text, rules)?;
-        if canonical.split('/').any(is_wildcard) {
+        if canonical.contains('*') && canonical.split('/').any(is_wildcard) {
             return Err(ChannelError::WildcardInName);
         }
         Ok(Self(canonical.into()))
@@ -187,6 +187,15 @@ fn kind(text: &str) -> ChannelKind {
     })
 }
 
+const fn is_lenient(byte: u8) -> bool {
+    let sign = matches!(byte, b' ' | b'!' | b'#' | b'$' | b'('..=b'+' | b'-'..=b'/' | b'@' | b'_' | b'{' | b'}' | b'~');
+    sign || byte.is_ascii_alphanumeric()
+}
+
+const fn is_strict(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'!' | b'~' | b'(' | b')' | b'$' | b'@' | b'/')
+}
+
 fn is_wildcard(segment: &str) -> bool {
     matches!(segment, "*" | "**")
 }
@@ -206,21 +215,17 @@ fn check<'a>(text: &'a str, rules: &ChannelRules) -> Result<&'a str, ChannelErro
         (Grammar::Lenient, Some(shorter)) if !shorter.is_empty() => shorter,
         _ => text,
     };
-    let allowed: fn(u8) -> bool = match rules.grammar {
-        Grammar::Lenient => |byte| byte.is_ascii_alphanumeric() || b" !#$()*+-./@_{}~".contains(&byte),
-        Grammar::Strict => |byte| byte.is_ascii_alphanumeric() || b"-_!~()$@/".contains(&byte),
+    let bad = match rules.grammar {
+        Grammar::Lenient => canonical.bytes().position(|byte| !is_lenient(byte)),
+        Grammar::Strict => canonical.bytes().position(|byte| !is_strict(byte)),
     };
-    if let Some(at) = canonical.bytes().position(|byte| !allowed(byte)) {
+    if let Some(at) = bad {
         return Err(ChannelError::BadCharacter { at });
     }
-    let mut segments = 0;
-    for segment in canonical[1..].split('/') {
-        segments += 1;
-        if segment.is_empty() {
-            return Err(ChannelError::EmptySegment);
-        }
+    if canonical.len() == 1 || canonical.ends_with('/') || canonical.as_bytes().windows(2).any(|two| two == b"//") {
+        return Err(ChannelError::EmptySegment);
     }
-    if segments > rules.max_segments {
+    if canonical.bytes().filter(|byte| *byte == b'/').count() > rules.max_segments {
         return Err(ChannelError::TooManySegments { limit: rules.max_segments });
     }
     Ok(canonical)

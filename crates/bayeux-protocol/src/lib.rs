@@ -35,7 +35,7 @@ pub use advice::{Advice, Reconnect};
 pub use channel::{ChannelKind, ChannelName, ChannelPattern, Grammar, MetaChannel, Wildcard};
 pub use codec::{
     decode::decode_batch,
-    encode::{encode_batch, encode_delivery_head, write_json_string},
+    encode::{encode_batch, encode_connect_reply, encode_delivery_head, write_json_string},
 };
 pub use error::{ChannelError, DecodeError};
 pub use error_code::{ErrorCode, ErrorText};

@@ -1,5 +1,7 @@
 //! `Message`: every Bayeux message, in both directions, with every field of the published protocol.
 
+use std::io::Write;
+
 use crate::{
     Advice, ConnectionType, Json, MessageId, Subscription,
     codec::encode::{write_json_string, write_json_strings},
@@ -57,11 +59,7 @@ impl Message {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut object = Object { out, empty: true };
         object.text("channel", self.channel.as_deref());
-        match &self.id {
-            Some(MessageId::Text(text)) => object.text("id", Some(text)),
-            Some(MessageId::Number(text)) => object.raw("id", text.as_bytes()),
-            None => {}
-        }
+        object.id(self.id.as_ref());
         object.flag("successful", self.successful);
         object.text("clientId", self.client_id.as_deref());
         object.text("version", self.version.as_deref());
@@ -100,6 +98,14 @@ pub(crate) struct Object<'a> {
 }
 
 impl Object<'_> {
+    pub(crate) fn id(&mut self, id: Option<&MessageId>) {
+        match id {
+            Some(MessageId::Text(text)) => self.text("id", Some(text)),
+            Some(MessageId::Number(text)) => self.raw("id", text.as_bytes()),
+            None => {}
+        }
+    }
+
     pub(crate) fn text(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.value(name, |out| write_json_string(value, out));
@@ -114,7 +120,8 @@ impl Object<'_> {
 
     pub(crate) fn number(&mut self, name: &str, value: Option<i64>) {
         if let Some(value) = value {
-            self.raw(name, value.to_string().as_bytes());
+            // A Vec never fails to be written to.
+            self.value(name, |out| drop(write!(out, "{value}")));
         }
     }
 

@@ -62,7 +62,7 @@ async fn answer(bayeux: &Bayeux, request: &HttpRequest, mut payload: Payload) ->
     if request::is_upgrade(request) {
         return socket::upgrade(bayeux, request, &head, payload);
     }
-    if let Some(response) = bayeux.preface(&head, &request::url(request)) {
+    if let Some(response) = bayeux.preface(&head, || request::url(request)) {
         return respond(response);
     }
     let response = match request::read_body(request, &mut payload, bayeux.max_body()).await {
@@ -84,7 +84,7 @@ fn respond(response: Response) -> HttpResponse {
             // actix decides what stands there.
             builder.force_close();
         } else {
-            builder.append_header((name, value));
+            builder.append_header((name, &*value));
         }
     }
     builder.body(Body(response.body))

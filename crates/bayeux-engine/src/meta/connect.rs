@@ -108,7 +108,7 @@ impl Shard {
         }
         let receives = found.phase == Phase::Receiving;
         if let Some(older) = found.connect.take() {
-            turn.replies.push(&ConnectReply::Superseded.message(older.id, &found.client, env.config));
+            turn.replies.push_connect(ConnectReply::Superseded, older.id.as_ref(), &found.client, env.config);
             count(&env.counters.connects_superseded);
             self.count_empty(env, turn, key);
         }
@@ -120,7 +120,7 @@ impl Shard {
             return;
         };
         let empty = session.outbox.is_empty();
-        turn.replies.push(&ConnectReply::of(&held).message(held.id, &session.id, env.config));
+        turn.replies.push_connect(ConnectReply::of(&held), held.id.as_ref(), &session.id, env.config);
         if empty {
             self.count_empty(env, turn, key);
         }

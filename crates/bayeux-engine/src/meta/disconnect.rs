@@ -27,7 +27,7 @@ impl Shard {
             && link.connection == turn.origin.connection
             && let Some(held) = link.connect.take()
         {
-            turn.replies.push(&ConnectReply::Disconnected.message(held.id, &id, env.config));
+            turn.replies.push_connect(ConnectReply::Disconnected, held.id.as_ref(), &id, env.config);
         }
         count(&env.counters.sessions_disconnected);
         self.close(env, key, Ending::Disconnected, "disconnected");

@@ -105,7 +105,7 @@ impl Shard {
                 };
                 let id = link.connect.and_then(|held| held.id);
                 let mut replies = Replies::new();
-                replies.push(&reply.message(id, &link.client, env.config));
+                replies.push_connect(reply, id.as_ref(), &link.client, env.config);
                 let frame = Frame::Own(replies.finish().expect("a reply was pushed"));
                 Take::Frame { frame, lent: false, last: true }
             }
@@ -192,7 +192,7 @@ impl Shard {
         let known = self.last_batch.as_ref().and_then(|last| last.frame_of(outbox, batch.messages));
         let frame = known.unwrap_or_else(|| {
             let mut replies = Replies::new();
-            replies.push_events(outbox, batch);
+            replies.push_events(outbox, batch, false);
             let frame = Arc::new(SharedFrame::new(replies.finish().unwrap_or_default()));
             self.last_batch = Some(LastBatch::new(outbox, batch.messages, frame.clone()));
             frame
@@ -212,7 +212,7 @@ impl Shard {
         let session = self.sessions.get(link.session).filter(|session| session.receiving == Receiving::Here(key));
         let batch = session.and_then(|session| session.outbox.peek(session.pace.of(env.config.max_batch_bytes)));
         if let (Some(session), Some(batch)) = (session, batch) {
-            replies.push_events(&session.outbox, batch);
+            replies.push_events(&session.outbox, batch, reply);
             link.lent = Some(batch.through);
         }
         if reply && let Some(held) = link.connect.take() {
@@ -220,7 +220,7 @@ impl Shard {
                 Phase::Ended(Ending::ShuttingDown(interval)) => ConnectReply::ShuttingDown(interval),
                 _ => ConnectReply::of(&held),
             };
-            replies.push(&reply.message(held.id, &link.client, env.config));
+            replies.push_connect(reply, held.id.as_ref(), &link.client, env.config);
         }
         let session = link.session;
         if link.kind == LinkKind::Poll && batch.is_none() {

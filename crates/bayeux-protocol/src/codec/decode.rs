@@ -175,10 +175,7 @@ impl Draft {
                 store(&mut message.subscription, read)
             }
             Field::Advice => store(&mut message.advice, advice(scanner, true)?),
-            Field::ConnectionType => {
-                let name = text(scanner, "connectionType")?;
-                store(&mut message.connection_type, name.map(|name| ConnectionType::from(&*name)))
-            }
+            Field::ConnectionType => store(&mut message.connection_type, connection_type(scanner)?),
             Field::SupportedConnectionTypes => {
                 let names = texts(scanner, fault("supportedConnectionTypes", "an array of strings"))?;
                 let types = names.map(|names| names.iter().map(|name| ConnectionType::from(&**name)).collect());
@@ -231,6 +228,14 @@ fn text(scanner: &mut Scanner<'_>, field: &'static str) -> Read<Box<str>> {
         return Ok(Err(fault(field, "a string")));
     }
     Ok(Ok(scanner.string()?.boxed()))
+}
+
+fn connection_type(scanner: &mut Scanner<'_>) -> Read<ConnectionType> {
+    if scanner.next_kind()? != Next::String {
+        scanner.skip()?;
+        return Ok(Err(fault("connectionType", "a string")));
+    }
+    Ok(Ok(ConnectionType::from(&*scanner.string()?.decode())))
 }
 
 fn flag(scanner: &mut Scanner<'_>, field: &'static str) -> Read<bool> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{ChannelName, Json, Message};
+use crate::{Advice, ChannelName, Json, Message, MessageId, message::Object};
 
 /// One JSON array of messages (BX-MSG-2).
 pub fn encode_batch<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Vec<u8> {
@@ -28,10 +28,34 @@ pub fn encode_delivery_head(channel: &ChannelName, data: &Json) -> Bytes {
     out.into()
 }
 
+/// Appends a reply to a connect: as [`Message::encode`] would, without a message. A held connect is the one request that comes as
+/// often as events do. An `error` says that it was not successful.
+pub fn encode_connect_reply(
+    id: Option<&MessageId>,
+    client_id: &str,
+    error: Option<&str>,
+    advice: &Advice,
+    out: &mut Vec<u8>,
+) {
+    let mut object = Object { out, empty: true };
+    object.text("channel", Some("/meta/connect"));
+    object.id(id);
+    object.flag("successful", Some(error.is_none()));
+    object.text("clientId", Some(client_id));
+    object.text("error", error);
+    object.value("advice", |out| advice.encode(out));
+    object.end();
+}
+
 /// Appends `text` as a JSON string.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
+    // Most texts need no escape: then they are looked at without branches, and copied in one piece.
+    if !bytes.iter().fold(false, |any, byte| any | matches!(byte, b'"' | b'\\' | 0x00..=0x1f)) {
+        out.extend_from_slice(bytes);
+        return out.push(b'"');
+    }
     let mut plain = 0;
     for (at, byte) in bytes.iter().enumerate() {
         let escape: &[u8] = match byte {

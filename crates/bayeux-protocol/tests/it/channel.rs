@@ -47,6 +47,17 @@ fn bx_ch_1_names_under_the_lenient_grammar() {
 }
 
 #[test]
+fn bx_ch_1_each_grammar_has_these_characters_and_no_other() {
+    for (rules, signs) in [(ChannelRules::default(), " !#$()*+-./@_{}~"), (strict(), "-_!~()$@/")] {
+        for byte in 0..=0x7f_u8 {
+            let text = format!("/a{}b", char::from(byte));
+            let allowed = byte.is_ascii_alphanumeric() || signs.as_bytes().contains(&byte);
+            assert_eq!(ChannelName::parse(&text, &rules).is_ok(), allowed, "{text:?} {:?}", rules.grammar);
+        }
+    }
+}
+
+#[test]
 fn bx_ch_1_names_under_the_strict_grammar() {
     for text in ["/a", "/a/b", "/-_!~()$@/x9"] {
         assert!(ChannelName::parse(text, &strict()).is_ok(), "{text}");

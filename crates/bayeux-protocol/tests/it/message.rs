@@ -1,6 +1,6 @@
 use bayeux_protocol::{
     Advice, ChannelName, ChannelRules, ConnectionType, DecodeLimits, Json, Message, MessageId, Reconnect, Subscription,
-    decode_batch, encode_batch, encode_delivery_head,
+    decode_batch, encode_batch, encode_connect_reply, encode_delivery_head,
 };
 use proptest::{option, prelude::*};
 use serde_json::{Value, json};
@@ -117,6 +117,25 @@ proptest! {
         let limits = DecodeLimits { max_bytes: usize::MAX, ..DecodeLimits::default() };
         prop_assert_eq!(decode_batch(&bytes, &limits), Ok(messages));
         prop_assert!(serde_json::from_slice::<Value>(&bytes).is_ok(), "and any reader can read it");
+    }
+
+    #[test]
+    fn a_connect_reply_is_encoded_as_the_message_it_is(like in message(), client_id in text(), advice in advice()) {
+        let Message { id, error, .. } = like;
+        let mut bytes = Vec::new();
+        encode_connect_reply(id.as_ref(), &client_id, error.as_deref(), &advice, &mut bytes);
+        let message = Message {
+            channel: Some("/meta/connect".into()),
+            id,
+            successful: Some(error.is_none()),
+            client_id: Some(client_id),
+            error,
+            advice: Some(advice),
+            ..Message::default()
+        };
+        let mut expected = Vec::new();
+        message.encode(&mut expected);
+        prop_assert_eq!(bytes, expected);
     }
 }
 

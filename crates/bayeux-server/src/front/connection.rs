@@ -13,7 +13,7 @@ use super::{
     chunked::{BadBody, Chunked},
     deadline::Deadline,
     endpoint::{Endpoint, Judged},
-    io::{Stream, poll_fill, poll_write_all},
+    io::{Stream, poll_fill, poll_write_all, write_some},
     linger::{LINGER, linger},
     output::{self, After},
     request::{BadHead, Framing, find_head, with_head},
@@ -135,16 +135,18 @@ impl<T: Stream> Connection<'_, T> {
                     begun = true;
                     self.deadline.set(options.head_timeout);
                 }
-                if self.deadline.poll(cx).is_ready() {
-                    count(&self.endpoint.bayeux.counters().heads_timed_out);
-                    let late = || End::Told(408, "The head of the request did not come in time.".to_owned());
-                    return Poll::Ready(Err(if seen == 0 { End::Silent } else { late() }));
-                }
                 match poll_fill(&mut self.io, cx, &mut self.input, options.max_head_bytes - seen) {
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {}
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::Silent)),
-                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Ok(_)) => continue,
                 }
+                // Asked only where the read waits: a peer that sends without a pause reaches the limit of a head first.
+                if self.deadline.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                count(&self.endpoint.bayeux.counters().heads_timed_out);
+                let late = || End::Told(408, "The head of the request did not come in time.".to_owned());
+                return Poll::Ready(Err(if seen == 0 { End::Silent } else { late() }));
             }
         })
         .await
@@ -255,9 +257,16 @@ impl<T: Stream> Connection<'_, T> {
         };
         // A connection that stayed would hold up the end of the server, and be cut by it.
         let after = if closes || self.endpoint.bayeux.is_leaving() { After::Close } else { after };
-        let mut head = output::start(status, &headers, &mut bytes, after);
+        let begun = poll_fn(|cx| {
+            let write = |start: &[u8]| write_some(&mut self.io, cx, start);
+            Poll::Ready(output::with_start(status, &headers, &mut bytes, after, write))
+        });
+        let Ok(mut left) = begun.await else {
+            self.broken = true;
+            return false;
+        };
         drop(headers);
-        if !self.write(&mut head, &mut bytes).await {
+        if !self.write(&mut left, &mut bytes).await {
             return false;
         }
         // The kernel has taken the last byte: polled again, the body knows.

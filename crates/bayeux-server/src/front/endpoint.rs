@@ -62,9 +62,11 @@ impl Endpoint {
                 Err(response) => Judged::Answer { response: *response, after: After::Close },
             });
         }
-        let scheme = if self.secure { "https" } else { "http" };
-        let url = format!("{scheme}://{}{}", endpoint_head.site.host.unwrap_or_default(), head.path);
-        if let Some(response) = self.bayeux.preface(&endpoint_head, &url) {
+        let url = || {
+            let scheme = if self.secure { "https" } else { "http" };
+            format!("{scheme}://{}{}", endpoint_head.site.host.unwrap_or_default(), head.path)
+        };
+        if let Some(response) = self.bayeux.preface(&endpoint_head, url) {
             return Ok(Judged::Answer { response, after: after_unread });
         }
         if let Framing::Sized(length) = framing {

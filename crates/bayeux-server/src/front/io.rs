@@ -95,6 +95,16 @@ pub(super) fn poll_chunk<T: Stream>(io: &mut T, cx: &mut Context<'_>) -> Poll<Op
     Poll::Ready(chunk.ok().filter(|bytes| !bytes.is_empty()))
 }
 
+/// Writes what the kernel takes at once; the rest is to be written later.
+pub(super) fn write_some<T: Stream>(io: &mut T, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<Bytes> {
+    let written = match Pin::new(io).poll_write(cx, bytes) {
+        Poll::Ready(written) => written?,
+        Poll::Pending => 0,
+    };
+    // Nothing is copied, and no memory taken, if that is all.
+    Ok(Bytes::copy_from_slice(&bytes[written..]))
+}
+
 /// Writes both, the first first, until the kernel has taken the last byte.
 pub(super) fn poll_write_all<T: Stream>(
     io: &mut T,

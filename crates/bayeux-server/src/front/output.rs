@@ -1,6 +1,6 @@
 //! The head of a response, as bytes.
 
-use std::{cell::RefCell, time::SystemTime};
+use std::{borrow::Cow, cell::RefCell, time::SystemTime};
 
 use bytes::Bytes;
 
@@ -20,28 +20,55 @@ pub(super) enum After {
 /// A body up to this size is copied behind its head: one piece is cheaper to write than two.
 const SHORT_BYTES: usize = 4096;
 
-/// The head of a response, and its body if that is short; what is left of the body is to be written behind it.
-pub(super) fn start(status: u16, headers: &[(&'static str, String)], body: &mut Bytes, after: After) -> Bytes {
-    let (length, short) = (body.len(), body.len() <= SHORT_BYTES);
-    let mut out = Vec::with_capacity(320 + if short { length } else { 0 });
-    line(&mut out, &["HTTP/1.1 ", &status.to_string(), " ", reason(status)]);
+thread_local! {
+    /// Where the start of a response is put together: the kernel takes most of them whole, so they need no memory of their own.
+    static START: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Gives `run` the head of a response, and its body if that is short; what is left of the body is to be written behind it.
+pub(super) fn with_start<R>(
+    status: u16,
+    headers: &[(&'static str, Cow<'static, str>)],
+    body: &mut Bytes,
+    after: After,
+    run: impl FnOnce(&[u8]) -> R,
+) -> R {
+    START.with_borrow_mut(|out| {
+        out.clear();
+        start(out, status, headers, body.len(), after);
+        if body.len() <= SHORT_BYTES {
+            out.extend_from_slice(&std::mem::take(body));
+        }
+        run(out)
+    })
+}
+
+fn start(out: &mut Vec<u8>, status: u16, headers: &[(&'static str, Cow<'static, str>)], length: usize, after: After) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(out, status.into());
+    line(out, &[" ", reason(status)]);
     for (name, value) in headers.iter().filter(|(name, _)| *name != "Connection") {
-        line(&mut out, &[name, ": ", value]);
+        line(out, &[name, ": ", value]);
     }
     match after {
         After::Stay => {}
-        After::StayOld => line(&mut out, &["Connection: keep-alive"]),
-        After::Close => line(&mut out, &["Connection: close"]),
+        After::StayOld => line(out, &["Connection: keep-alive"]),
+        After::Close => line(out, &["Connection: close"]),
     }
     if status != 204 {
-        line(&mut out, &["Content-Length: ", &length.to_string()]);
+        out.extend_from_slice(b"Content-Length: ");
+        decimal(out, length);
+        line(out, &[]);
     }
-    date(&mut out);
-    line(&mut out, &[]);
-    if short {
-        out.extend_from_slice(&std::mem::take(body));
+    date(out);
+    line(out, &[]);
+}
+
+fn decimal(out: &mut Vec<u8>, number: usize) {
+    if number >= 10 {
+        decimal(out, number / 10);
     }
-    out.into()
+    out.push(b'0' + (number % 10) as u8);
 }
 
 /// The answer to a granted upgrade.

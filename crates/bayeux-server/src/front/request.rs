@@ -1,6 +1,6 @@
 //! A request's head, read by `httparse` and judged strictly: what two readers could take differently is refused (RFC 9112).
 
-use std::net::IpAddr;
+use std::{mem::MaybeUninit, net::IpAddr};
 
 use bytes::{Buf, BytesMut};
 
@@ -80,9 +80,9 @@ pub(super) fn with_head<R>(bytes: &[u8], run: impl FnOnce(&RequestHead<'_>) -> R
     if memchr::memchr_iter(b'\n', bytes).any(|at| at > 0 && bytes[at - 1] != b'\r') {
         return Err(BadHead::BareLineFeed);
     }
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    match request.parse(bytes) {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(bytes, &mut headers) {
         Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
         Err(httparse::Error::TooManyHeaders) => return Err(BadHead::TooManyHeaders),
         _ => return Err(BadHead::Malformed),
@@ -191,11 +191,13 @@ fn read_length(value: &[u8]) -> Option<u64> {
 
 /// The path of a target in origin form or absolute form; of any other form, all of it.
 fn path_of(target: &str) -> &str {
-    let path = match target.split_once("://") {
+    let absolute = if target.starts_with('/') { None } else { target.split_once("://") };
+    let path = match absolute {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |slash| &rest[slash..]),
         _ => target,
     };
-    path.split(['?', '#']).next().unwrap_or(path)
+    let end = path.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+    end.map_or(path, |end| &path[..end])
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ const PAGE: &str = include_str!("../../assets/endpoint.html");
 impl Bayeux {
     /// Judges a request by its head. What comes back is to be answered at once, before any body is read; `None` is a POST
     /// to be read, up to [`Bayeux::max_body`], and given to [`Bayeux::serve`]. `url` is shown on the page.
-    pub fn preface(&self, head: &Head<'_>, url: &str) -> Option<Response> {
+    pub fn preface(&self, head: &Head<'_>, url: impl FnOnce() -> String) -> Option<Response> {
         let site = self.site(head);
         if let (Method::Post | Method::Options, Site::Foreign) = (head.method, &site) {
             return Some(self.refuse_site(head));
@@ -35,7 +35,7 @@ impl Bayeux {
                 Response::text(415, "Send the body as it is: Content-Encoding is not accepted here.")
             }
             Method::Post => return None,
-            Method::Get | Method::Head => page(url).without_body(head.method),
+            Method::Get | Method::Head => page(&url()).without_body(head.method),
             Method::Options => match &site {
                 Site::Listed(origin) => Response::empty(204).with_all(preflight_headers(origin)),
                 _ => Response::empty(204).with("Allow", "GET, HEAD, POST, OPTIONS"),

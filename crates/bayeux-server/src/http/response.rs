@@ -1,5 +1,7 @@
 //! `Response`: status, headers and body, for whichever front writes it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::{http::head::Method, reply::ReplyBody};
@@ -9,7 +11,7 @@ pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// Headers besides length and connection.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: ReplyBody,
 }
@@ -37,13 +39,13 @@ impl Response {
         Self { status, headers: common(), body }
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     pub(crate) fn with_all(mut self, headers: impl IntoIterator<Item = (&'static str, String)>) -> Self {
-        self.headers.extend(headers);
+        self.headers.extend(headers.into_iter().map(|(name, value)| (name, value.into())));
         self
     }
 
@@ -54,13 +56,13 @@ impl Response {
         self
     }
 
-    fn new(status: u16, content_type: &str, body: ReplyBody) -> Self {
-        let mut headers = common();
-        headers.push(("Content-Type", content_type.to_owned()));
-        Self { status, headers, body }
+    fn new(status: u16, content_type: &'static str, body: ReplyBody) -> Self {
+        Self { status, headers: common(), body }.with("Content-Type", content_type)
     }
 }
 
-fn common() -> Vec<(&'static str, String)> {
-    vec![("Cache-Control", "no-store".to_owned()), ("X-Content-Type-Options", "nosniff".to_owned())]
+fn common() -> Vec<(&'static str, Cow<'static, str>)> {
+    let mut headers = Vec::with_capacity(4);
+    headers.extend([("Cache-Control", "no-store".into()), ("X-Content-Type-Options", "nosniff".into())]);
+    headers
 }
