@@ -1,0 +1,122 @@
+//! Publishing: who may, and who gets what of it.
+
+use crate::channel::{self, Kind, kind};
+use crate::defect::Defect;
+use crate::message::{self, Message, failure, success, unknown};
+use crate::world::{State, World};
+use serde_json::Value;
+
+/// How many events wait for a session; later ones are dropped.
+const MAX_QUEUE: usize = 20_000;
+
+impl World {
+    /// A publish, and its acknowledgement.
+    pub(crate) fn publish(&self, state: &mut State, request: &Message, sender: Option<String>) -> Message {
+        let channel = message::channel(request).to_owned();
+        let refusal = self.refuses_publish(request, &channel, sender.as_deref());
+        if let Some(refusal) = refusal {
+            if self.has(Defect::RefusedPublishDelivered) && request.contains_key("data") {
+                self.deliver(state, &channel, &self.event(request));
+            }
+            return refusal;
+        }
+        if kind(&channel) == Kind::Broadcast || self.has(Defect::ServiceToSubscribers) {
+            self.deliver(state, &channel, &self.event(request));
+        }
+        success(self, request)
+    }
+
+    fn refuses_publish(&self, request: &Message, channel: &str, sender: Option<&str>) -> Option<Message> {
+        if !request.contains_key("channel") {
+            return Some(failure(self, request, "400::A message has a channel"));
+        }
+        let stranger = request.contains_key("clientId") && sender.is_none();
+        if stranger && !self.has(Defect::UnknownPublisherAccepted) {
+            return Some(unknown(self, request));
+        }
+        let pattern = self.has(Defect::PatternPublishAccepted) && channel::is_pattern(self, channel);
+        if !channel::is_name(self, channel) && !pattern {
+            return Some(failure(self, request, "400::No channel to publish to"));
+        }
+        if kind(channel) == Kind::Meta && !self.has(Defect::MetaPublishAccepted) {
+            return Some(failure(self, request, "403::Not for clients"));
+        }
+        if !request.contains_key("data") {
+            return Some(failure(self, request, "400::A publish has data"));
+        }
+        None
+    }
+
+    /// What subscribers see of a publish: channel and data, and nothing else that its publisher wrote.
+    fn event(&self, request: &Message) -> Message {
+        let relayed: &[&str] = if self.has(Defect::AdviceRelayed) {
+            &["advice"]
+        } else if self.has(Defect::ReservedRelayed) {
+            &["successful", "error", "subscription", "id"]
+        } else if self.has(Defect::ExtRelayed) {
+            &["ext"]
+        } else if self.has(Defect::PublisherInEvent) {
+            &["clientId"]
+        } else {
+            &[]
+        };
+        let keep = |name: &&String| *name == "channel" || *name == "data" || relayed.contains(&name.as_str());
+        request.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// Puts an event into the queue of each session with a subscription that matches, once.
+    pub(crate) fn deliver(&self, state: &mut State, channel: &str, event: &Message) {
+        let mut event = event.clone();
+        event.insert("channel".into(), channel.into());
+        if self.has(Defect::FalsyDataDropped) && event.get("data").is_none_or(is_falsy) {
+            return;
+        }
+        if self.has(Defect::EventsInHandshakeReply) {
+            state.lately.truncate(9);
+            state.lately.push_front(event.clone());
+        }
+        let mut browsers = Vec::new();
+        for session in state.sessions.values_mut() {
+            let matching: Vec<_> =
+                session.subscriptions.iter().filter(|pattern| channel::matches(self, pattern, channel)).collect();
+            let Some(first) = matching.first() else { continue };
+            if self.has(Defect::EventNamesPattern) {
+                event.insert("channel".into(), first.as_str().into());
+            }
+            let copies = if self.has(Defect::CopyPerSubscription) {
+                matching.len()
+            } else if self.has(Defect::DoubleSubscribeCounts) {
+                matching.iter().filter(|pattern| pattern == &first).count()
+            } else {
+                1
+            };
+            browsers.push(session.browser.clone());
+            state.deliveries += 1;
+            let is_unlucky = state.deliveries.is_multiple_of(50);
+            if session.backlog() + copies > MAX_QUEUE || (is_unlucky && self.has(Defect::EveryFiftiethLost)) {
+                continue;
+            }
+            session.queue.extend(std::iter::repeat_n(event.clone(), copies));
+            let length = session.queue.len();
+            if is_unlucky && length > 1 && self.has(Defect::EveryFiftiethOvertakes) {
+                session.queue.swap(length - 1, length - 2);
+            }
+        }
+        if self.has(Defect::QueueSharedByBrowser) {
+            for session in state.sessions.values_mut().filter(|session| browsers.contains(&session.browser)) {
+                if !session.queue.contains(&event) {
+                    session.queue.push_back(event.clone());
+                }
+            }
+        }
+    }
+}
+
+fn is_falsy(data: &Value) -> bool {
+    match data {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}

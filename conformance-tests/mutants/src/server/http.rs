@@ -1,0 +1,155 @@
+//! Requests over HTTP: JSON and forms that are posted, callback-polling by GET, and the upgrade to a WebSocket.
+
+use crate::cookie::Browser;
+use crate::defect::Defect;
+use crate::message::{Malformed, Message, read_batch};
+use crate::websocket;
+use crate::world::{Origin, World};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, SET_COOKIE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, Request, Response, StatusCode};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// The largest body that is read.
+const MAX_BODY: usize = 4 << 20;
+/// The longest name of a callback.
+const MAX_CALLBACK: usize = 100;
+
+type Reply = Response<Full<Bytes>>;
+
+/// How the messages of a response are written.
+enum Form {
+    Json,
+    Script(String),
+}
+
+/// Answers a request.
+pub(crate) async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    let path = request.uri().path();
+    if path != "/bayeux" && !path.starts_with("/bayeux/") {
+        return Ok(refuse(StatusCode::NOT_FOUND));
+    }
+    let browser = Browser::of(request.headers());
+    let answered = match *request.method() {
+        Method::GET if request.headers().contains_key(UPGRADE) => websocket::upgrade(world, request, browser),
+        Method::GET => script(&world, &request, browser).await,
+        Method::POST => post(&world, request, browser).await,
+        _ => Err(StatusCode::METHOD_NOT_ALLOWED),
+    };
+    Ok(answered.unwrap_or_else(refuse))
+}
+
+/// An empty response of this status.
+fn refuse(status: StatusCode) -> Reply {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response
+}
+
+async fn post(world: &Arc<World>, request: Request<Incoming>, browser: Browser) -> Result<Reply, StatusCode> {
+    let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default().to_ascii_lowercase());
+    let kind = kind.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    let is_form = kind == Some("application/x-www-form-urlencoded");
+    // A page of another site can post text/plain without asking; what it posts is not ours to run.
+    if !is_form && kind.is_some_and(|kind| kind != "application/json") {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    let body = read(world, request.into_body()).await?;
+    let batch = if is_form { messages_of_form(world, &body).await? } else { understand(world, &body).await? };
+    Ok(run(world, &batch, browser, Form::Json).await)
+}
+
+async fn script(world: &Arc<World>, request: &Request<Incoming>, browser: Browser) -> Result<Reply, StatusCode> {
+    let query = request.uri().query().unwrap_or_default().as_bytes();
+    let batch = messages_of_form(world, query).await?;
+    let callback = form_urlencoded::parse(query).find(|(name, _)| name == "jsonp").map(|(_, value)| value.into_owned());
+    let callback = callback.unwrap_or_else(|| "jsonpcallback".into());
+    if !is_callback(&callback) && !world.has(Defect::CallbackUnchecked) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    Ok(run(world, &batch, browser, Form::Script(callback)).await)
+}
+
+fn is_callback(name: &str) -> bool {
+    let is_first = |letter: char| letter.is_ascii_alphabetic() || letter == '_' || letter == '$';
+    name.len() <= MAX_CALLBACK
+        && name.split('.').all(|part| {
+            part.starts_with(is_first) && part.chars().all(|letter| is_first(letter) || letter.is_ascii_digit())
+        })
+}
+
+async fn read(world: &World, mut body: Incoming) -> Result<Vec<u8>, StatusCode> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(chunk) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+        if bytes.len() + chunk.len() > MAX_BODY {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        if world.has(Defect::CharacterSplitByChunks) {
+            bytes.extend_from_slice(String::from_utf8_lossy(&chunk).as_bytes());
+        } else {
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    Ok(bytes)
+}
+
+async fn messages_of_form(world: &World, form: &[u8]) -> Result<Vec<Message>, StatusCode> {
+    let mut batch = Vec::new();
+    for (_, value) in form_urlencoded::parse(form).filter(|(name, _)| name == "message") {
+        batch.extend(understand(world, value.as_bytes()).await?);
+    }
+    if batch.is_empty() { Err(StatusCode::BAD_REQUEST) } else { Ok(batch) }
+}
+
+async fn understand(world: &World, text: &[u8]) -> Result<Vec<Message>, StatusCode> {
+    match read_batch(world, text) {
+        Ok(batch) => Ok(batch),
+        Err(Malformed::Json) if world.has(Defect::BadJsonUnanswered) => std::future::pending().await,
+        Err(Malformed::Depth) if world.has(Defect::DeepNestingUnanswered) => std::future::pending().await,
+        Err(_) => Err(StatusCode::BAD_REQUEST),
+    }
+}
+
+async fn run(world: &Arc<World>, batch: &[Message], browser: Browser, form: Form) -> Reply {
+    let origin = Origin { browser, socket: None };
+    let answer = world.receive(batch, &origin);
+    let mut messages = answer.messages;
+    for waiting in answer.waiting {
+        messages.extend(waiting.answer().await);
+    }
+    let mut reply = write(world, &messages, form);
+    if answer.shook_hands && origin.browser.is_new {
+        let cookie = HeaderValue::from_str(&origin.browser.set_cookie()).expect("it is letters and digits");
+        reply.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    reply
+}
+
+fn write(world: &World, messages: &[Message], form: Form) -> Reply {
+    let json = serde_json::to_string(messages).expect("maps with strings as keys can be written");
+    let (mut kind, body) = match form {
+        Form::Json => ("application/json;charset=UTF-8", json),
+        Form::Script(callback) if world.has(Defect::LineSeparatorsBare) => {
+            ("text/javascript;charset=UTF-8", format!("/**/{callback}({json});"))
+        }
+        Form::Script(callback) => {
+            // Older readers of scripts end a line at these, even within a string.
+            let json = json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+            ("text/javascript;charset=UTF-8", format!("/**/{callback}({json});"))
+        }
+    };
+    if world.has(Defect::HtmlContentType) {
+        kind = "text/html;charset=UTF-8";
+    }
+    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !world.has(Defect::Cacheable) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    reply
+}

@@ -1,0 +1,174 @@
+//! Handshake, disconnect, subscribe and unsubscribe.
+
+use crate::channel::{self, Kind, kind};
+use crate::connect::CONNECTION_TYPES;
+use crate::cookie::random_text;
+use crate::defect::Defect;
+use crate::message::{self, Message, failure, success, unknown};
+use crate::session::{Release, Session};
+use crate::world::{Answer, Origin, State, World};
+use serde_json::{Value, json};
+
+/// How many sessions there may be.
+const MAX_SESSIONS: usize = 20_000;
+/// How many subscriptions a session may have.
+const MAX_SUBSCRIPTIONS: usize = 2_000;
+
+impl World {
+    /// A handshake; nothing else of its batch is looked at.
+    pub(crate) fn handshake(&self, state: &mut State, request: &Message, origin: &Origin, answer: &mut Answer) {
+        let lately: Vec<_> = state.lately.iter().cloned().collect();
+        if self.has(Defect::SocketEventBeforeHandshake) && origin.socket.is_some() {
+            answer.messages.extend(lately.iter().cloned());
+        }
+        if let Some(error) = self.refuses_handshake(state, request) {
+            let mut reply = failure(self, request, error);
+            reply.insert("advice".into(), json!({"reconnect": "none"}));
+            if self.has(Defect::FailedHandshakeWithClientId) {
+                reply.insert("clientId".into(), random_text(32).into());
+            }
+            return answer.messages.push(reply);
+        }
+        let ack = request.get("ext").and_then(|ext| ext.get("ack")) == Some(&Value::Bool(true));
+        let mut session = Session::new(origin.browser.id.clone(), ack, self.max_interval);
+        session.socket.clone_from(&origin.socket);
+        if self.has(Defect::SubscriptionsSurvive) {
+            let earlier = state.sessions.values().filter(|earlier| earlier.browser == session.browser);
+            session.subscriptions = earlier.flat_map(|earlier| earlier.subscriptions.clone()).collect();
+        }
+        let client_id = self.new_client_id(state, origin);
+        let mut reply = success(self, request);
+        reply.insert("version".into(), "1.0".into());
+        reply.insert("supportedConnectionTypes".into(), json!(CONNECTION_TYPES));
+        reply.insert("clientId".into(), client_id.clone().into());
+        reply.insert("advice".into(), self.advice());
+        if ack {
+            reply.insert("ext".into(), json!({"ack": true}));
+        }
+        state.sessions.insert(client_id, session);
+        answer.shook_hands = true;
+        answer.messages.push(reply);
+        if self.has(Defect::EventsInHandshakeReply) {
+            answer.messages.extend(lately);
+        }
+    }
+
+    fn refuses_handshake(&self, state: &State, request: &Message) -> Option<&'static str> {
+        let version = |name: &str| message::text(request, name).and_then(major);
+        if version("version").is_none() {
+            return Some("400::A handshake has a version");
+        }
+        if version("minimumVersion").is_some_and(|major| major > 1) {
+            return Some("300::This is version 1.0");
+        }
+        let types = request.get("supportedConnectionTypes").and_then(Value::as_array);
+        let Some(types) = types.filter(|types| types.iter().all(Value::is_string)) else {
+            return Some("400::A handshake has connection types");
+        };
+        let is_common = |kind: &Value| kind.as_str().is_some_and(|kind| CONNECTION_TYPES.contains(&kind));
+        if !types.iter().any(is_common) && !self.has(Defect::NoCommonTypeAccepted) {
+            return Some("301::No connection type in common");
+        }
+        (state.sessions.len() >= MAX_SESSIONS).then_some("503::Too many sessions")
+    }
+
+    fn new_client_id(&self, state: &mut State, origin: &Origin) -> String {
+        state.counter += 1;
+        let earlier = state.sessions.iter().find(|(_, earlier)| earlier.browser == origin.browser.id);
+        match earlier {
+            Some((id, _)) if self.has(Defect::OldClientIdKept) => id.clone(),
+            _ if self.has(Defect::SequentialClientIds) => format!("client{:026}", state.counter),
+            _ => random_text(32),
+        }
+    }
+
+    /// A disconnect; the connect that is held is released by it.
+    pub(crate) fn disconnect(&self, state: &mut State, request: &Message, sender: Option<String>, answer: &mut Answer) {
+        let Some(client_id) = sender else { return answer.messages.push(unknown(self, request)) };
+        answer.messages.push(success(self, request));
+        if self.has(Defect::DisconnectKeepsSession) {
+            return;
+        }
+        let session = state.sessions.remove(&client_id);
+        if let Some(mut session) = session.filter(|_| !self.has(Defect::DisconnectLeavesConnect)) {
+            session.release(Release::Disconnected);
+        }
+    }
+
+    /// A subscribe: all of its channels, or none.
+    pub(crate) fn subscribe(&self, state: &mut State, request: &Message, sender: Option<String>) -> Message {
+        let Some(session) = sender.and_then(|id| state.sessions.get_mut(&id)) else { return unknown(self, request) };
+        let Some(channels) = channels(request) else { return failure(self, request, "400::No channels are named") };
+        let mut subscriptions = session.subscriptions.clone();
+        for channel in &channels {
+            if let Some(error) = self.refuses_subscription(channel) {
+                if self.has(Defect::PartialSubscription) {
+                    session.subscriptions = subscriptions;
+                }
+                return failure(self, request, error);
+            }
+            let is_new = !subscriptions.contains(channel) || self.has(Defect::DoubleSubscribeCounts);
+            // A subscription to a service channel succeeds and brings nothing.
+            if is_new && (kind(channel) != Kind::Service || self.has(Defect::ServiceToSubscribers)) {
+                subscriptions.push(channel.clone());
+            }
+            if self.has(Defect::SubscriptionArrayCut) {
+                break;
+            }
+        }
+        if subscriptions.len() > MAX_SUBSCRIPTIONS {
+            return failure(self, request, "403::Too many subscriptions");
+        }
+        session.subscriptions = subscriptions;
+        with_subscription(success(self, request), request)
+    }
+
+    fn refuses_subscription(&self, channel: &str) -> Option<&'static str> {
+        if !channel::is_pattern(self, channel) {
+            return Some("400::No channel to subscribe to");
+        }
+        let forbidden = kind(channel) == Kind::Meta && !self.has(Defect::MetaSubscribable);
+        forbidden.then_some("403::Not for clients")
+    }
+
+    /// An unsubscribe; from what was not subscribed, too.
+    pub(crate) fn unsubscribe(&self, state: &mut State, request: &Message, sender: Option<String>) -> Message {
+        let Some(session) = sender.and_then(|id| state.sessions.get_mut(&id)) else { return unknown(self, request) };
+        let Some(channels) = channels(request) else { return failure(self, request, "400::No channels are named") };
+        if let Some(error) = channels.iter().find_map(|channel| self.refuses_subscription(channel)) {
+            return failure(self, request, error);
+        }
+        let gone = |pattern: &String| {
+            channels.iter().any(|channel| {
+                pattern == channel
+                    || (self.has(Defect::UnsubscribeTakesPatterns) && channel::matches(self, pattern, channel))
+                    || (self.has(Defect::UnsubscribeTakesNames) && channel::matches(self, channel, pattern))
+            })
+        };
+        if !self.has(Defect::UnsubscribeIgnored) {
+            session.subscriptions.retain(|pattern| !gone(pattern));
+        }
+        with_subscription(success(self, request), request)
+    }
+}
+
+/// The channels of a (un)subscribe: a string or an array of them.
+fn channels(request: &Message) -> Option<Vec<String>> {
+    match request.get("subscription")? {
+        Value::String(one) => Some(vec![one.clone()]),
+        Value::Array(many) if !many.is_empty() => many.iter().map(|one| one.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
+fn with_subscription(mut reply: Message, request: &Message) -> Message {
+    if let Some(subscription) = request.get("subscription") {
+        reply.insert("subscription".into(), subscription.clone());
+    }
+    reply
+}
+
+/// The first number of a version.
+fn major(version: &str) -> Option<u32> {
+    version.split('.').next()?.parse().ok()
+}

@@ -1,0 +1,100 @@
+//! A session: what it is subscribed to, what waits for it, and how it can be reached.
+
+use crate::message::Message;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+/// What one client has on the server.
+pub(crate) struct Session {
+    /// The browser that it belongs to: the value of its cookie.
+    pub(crate) browser: String,
+    /// Patterns, in the order of their subscription.
+    pub(crate) subscriptions: Vec<String>,
+    /// Events that wait for a response.
+    pub(crate) queue: VecDeque<Message>,
+    /// The acknowledgement extension, if it was agreed on.
+    pub(crate) ack: Option<Ack>,
+    /// The connect that is held.
+    pub(crate) held: Option<Held>,
+    /// The WebSocket to which events are pushed.
+    pub(crate) socket: Option<Arc<Notify>>,
+    /// Whether it has sent a connect.
+    pub(crate) connected: bool,
+    /// When it ends, unless a connect comes; none while one is held.
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// The state of the acknowledgement extension.
+#[derive(Default)]
+pub(crate) struct Ack {
+    /// The number of the last reply to a connect.
+    pub(crate) batch: u64,
+    /// What was sent and not acknowledged, with the number of the reply.
+    pub(crate) unacknowledged: VecDeque<(u64, Message)>,
+}
+
+/// A connect that waits, seen from the session.
+pub(crate) struct Held {
+    /// Which one; no other has the same number.
+    pub(crate) number: u64,
+    /// Says why it waits no longer.
+    pub(crate) release: oneshot::Sender<Release>,
+}
+
+/// Why a connect waits no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// There are events.
+    Events,
+    /// It waited long enough.
+    Timeout,
+    /// A newer connect has come.
+    Superseded,
+    /// The session was ended by its client.
+    Disconnected,
+}
+
+impl Session {
+    /// A session that has just shaken hands.
+    pub(crate) fn new(browser: String, ack: bool, life: Duration) -> Self {
+        Self {
+            browser,
+            subscriptions: Vec::new(),
+            queue: VecDeque::new(),
+            ack: ack.then(Ack::default),
+            held: None,
+            socket: None,
+            connected: false,
+            deadline: Some(Instant::now() + life),
+        }
+    }
+
+    /// Whether events go to its WebSocket as they come. With acknowledgements they go with replies to connects alone.
+    pub(crate) fn pushes(&self) -> bool {
+        self.socket.is_some() && self.ack.is_none()
+    }
+
+    /// How many events it has that no client has taken for certain.
+    pub(crate) fn backlog(&self) -> usize {
+        self.queue.len() + self.ack.as_ref().map_or(0, |ack| ack.unacknowledged.len())
+    }
+
+    /// Lets the connect that is held go, if there is one.
+    pub(crate) fn release(&mut self, why: Release) {
+        if let Some(held) = self.held.take() {
+            // Whoever waited may be gone.
+            let _ = held.release.send(why);
+        }
+    }
+
+    /// Lets whoever waits know that there are events.
+    pub(crate) fn wake(&mut self) {
+        match &self.socket {
+            Some(socket) if self.ack.is_none() => socket.notify_one(),
+            _ => self.release(Release::Events),
+        }
+    }
+}

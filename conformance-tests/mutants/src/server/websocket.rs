@@ -1,0 +1,138 @@
+//! A WebSocket: text in, text out, events as they come.
+
+use crate::cookie::Browser;
+use crate::defect::Defect;
+use crate::message::{self, read_batch};
+use crate::world::{Answer, Origin, World};
+use futures_util::{SinkExt, StreamExt};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{
+    CONNECTION, HOST, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, SET_COOKIE,
+    UPGRADE,
+};
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+
+/// The largest message that is read.
+const MAX_MESSAGE: usize = 4 << 20;
+/// How many replies of connects may wait to be written.
+const MAX_READY: usize = 64;
+/// How long a write may take.
+const WRITE_TIME: Duration = Duration::from_secs(10);
+
+type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+
+/// Answers a request for an upgrade; the socket is served by a task of its own.
+pub(crate) fn upgrade(
+    world: Arc<World>,
+    mut request: Request<Incoming>,
+    browser: Browser,
+) -> Result<Response<Full<Bytes>>, StatusCode> {
+    let headers = request.headers();
+    let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(StatusCode::BAD_REQUEST)?;
+    let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(StatusCode::UPGRADE_REQUIRED);
+    }
+    if !is_same_site(headers) {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let fields = response.headers_mut();
+    fields.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    fields.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    if browser.is_new {
+        let cookie = HeaderValue::from_str(&browser.set_cookie()).map_err(|_| StatusCode::BAD_REQUEST)?;
+        fields.insert(SET_COOKIE, cookie);
+    }
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgraded.await else { return };
+        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        let origin = Origin { browser, socket: Some(Arc::new(Notify::new())) };
+        talk(&world, socket, &origin).await;
+        origin.socket.iter().for_each(|socket| world.detach(socket));
+    });
+    Ok(response)
+}
+
+/// A page of another site may open a socket, with the user's cookies; only its Origin tells.
+fn is_same_site(headers: &HeaderMap) -> bool {
+    let text = |value: Option<&HeaderValue>| value.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let origin = text(headers.get(ORIGIN));
+    let host = text(headers.get(HOST));
+    origin.is_none_or(|origin| origin.split_once("://").map(|(_, host)| host) == host.as_deref())
+}
+
+/// Reads and writes until the socket ends.
+async fn talk(world: &Arc<World>, mut socket: Socket, origin: &Origin) {
+    let pushes = origin.socket.clone().unwrap_or_default();
+    let (sender, mut ready) = mpsc::channel(MAX_READY);
+    // Connects that are held; those that still are when the socket ends are given up with this set.
+    let mut held = JoinSet::new();
+    loop {
+        let messages = tokio::select! {
+            frame = socket.next() => match frame {
+                Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) => match read_batch(world, &frame.into_data()) {
+                    Ok(batch) => {
+                        let Answer { messages, waiting, .. } = world.receive(&batch, origin);
+                        for waiting in waiting {
+                            let sender = sender.clone();
+                            held.spawn(async move { sender.send(waiting.answer().await).await });
+                        }
+                        messages
+                    }
+                    Err(_) if world.has(Defect::SocketBadJsonIgnored) => continue,
+                    Err(_) => return close(&mut socket, CloseCode::Policy).await,
+                },
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => return close(&mut socket, code_of(&error)).await,
+                None => return,
+            },
+            Some(messages) = ready.recv() => messages,
+            Some(_) = held.join_next() => continue,
+            () = pushes.notified() => world.take_pushed(&pushes),
+        };
+        if !messages.is_empty() && !write(&mut socket, &messages).await {
+            return;
+        }
+    }
+}
+
+/// Whether it was taken in time.
+async fn write(socket: &mut Socket, messages: &[message::Message]) -> bool {
+    let text = serde_json::to_string(messages).expect("maps with strings as keys can be written");
+    matches!(timeout(WRITE_TIME, socket.send(Frame::text(text))).await, Ok(Ok(())))
+}
+
+async fn close(socket: &mut Socket, code: CloseCode) {
+    let frame = CloseFrame { code, reason: "".into() };
+    // Whoever sent what can't be read may be gone; and waits not for ever if it is not.
+    let farewell = async {
+        let _ = socket.close(Some(frame)).await;
+        while let Some(Ok(_)) = socket.next().await {}
+    };
+    let _ = timeout(WRITE_TIME, farewell).await;
+}
+
+fn code_of(error: &Error) -> CloseCode {
+    match error {
+        Error::Utf8(_) => CloseCode::Invalid,
+        Error::Capacity(_) => CloseCode::Size,
+        _ => CloseCode::Protocol,
+    }
+}

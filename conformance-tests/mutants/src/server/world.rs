@@ -1,0 +1,187 @@
+//! All that the server knows: its sessions and its one defect. A batch is carried out here, message by message, under one lock.
+
+use crate::channel;
+use crate::connect::Waiting;
+use crate::cookie::Browser;
+use crate::defect::Defect;
+use crate::message::{self, Message};
+use crate::session::{Release, Session};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The server's state and settings.
+pub(crate) struct World {
+    /// How long a connect is held.
+    pub(crate) timeout: Duration,
+    /// How long a session lives without a connect.
+    pub(crate) max_interval: Duration,
+    defect: Option<Defect>,
+    state: Mutex<State>,
+}
+
+/// What changes.
+#[derive(Default)]
+pub(crate) struct State {
+    /// By clientId.
+    pub(crate) sessions: HashMap<String, Session>,
+    /// Numbers of connects that were held, and of sessions.
+    pub(crate) counter: u64,
+    /// How many events went into queues.
+    pub(crate) deliveries: u64,
+    /// Events lately published, for a defect.
+    pub(crate) lately: VecDeque<Message>,
+}
+
+/// Where a batch comes from.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    /// Whose cookie it carries.
+    pub(crate) browser: Browser,
+    /// The WebSocket on which it came, if it is one: told when there is something to push.
+    pub(crate) socket: Option<Arc<Notify>>,
+}
+
+/// What a batch brings.
+#[derive(Default)]
+pub(crate) struct Answer {
+    /// Replies that are ready, and events.
+    pub(crate) messages: Vec<Message>,
+    /// Connects that wait.
+    pub(crate) waiting: Vec<Waiting>,
+    /// Whether a session was made.
+    pub(crate) shook_hands: bool,
+}
+
+impl World {
+    /// A server without sessions.
+    pub(crate) fn new(defect: Option<Defect>, timeout: Duration, max_interval: Duration) -> Self {
+        Self { timeout, max_interval, defect, state: Mutex::default() }
+    }
+
+    /// Whether it has this defect.
+    pub(crate) fn has(&self, defect: Defect) -> bool {
+        self.defect == Some(defect)
+    }
+
+    /// The state; a task that panicked with it left it whole enough for a test server.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries out a batch.
+    pub(crate) fn receive(self: &Arc<Self>, batch: &[Message], origin: &Origin) -> Answer {
+        let mut answer = Answer::default();
+        let mut state = self.state();
+        let handshake = batch.iter().find(|message| message::channel(message) == "/meta/handshake");
+        if let Some(handshake) = handshake {
+            self.handshake(&mut state, handshake, origin, &mut answer);
+            if !self.has(Defect::HandshakeRunsBatch) {
+                return answer;
+            }
+        }
+        // A response over HTTP comes in one piece: nothing else may wait for a connect that is held.
+        let may_hold = origin.socket.is_some() || batch.len() == 1 || self.has(Defect::BatchedReplyHeld);
+        let mut speakers = BTreeSet::new();
+        for (index, message) in batch.iter().enumerate() {
+            let known = self.identify(&mut state, message, origin, index);
+            speakers.extend(known.clone());
+            match message::channel(message) {
+                "/meta/handshake" => {}
+                "/meta/connect" => self.connect(&mut state, message, known, origin, may_hold, &mut answer),
+                "/meta/disconnect" => self.disconnect(&mut state, message, known, &mut answer),
+                "/meta/subscribe" => answer.messages.push(self.subscribe(&mut state, message, known)),
+                "/meta/unsubscribe" => answer.messages.push(self.unsubscribe(&mut state, message, known)),
+                _ => answer.messages.push(self.publish(&mut state, message, known)),
+            }
+            if self.has(Defect::MetaToSubscribers) && channel::kind(message::channel(message)) == channel::Kind::Meta {
+                let channel = message::channel(message).to_owned();
+                self.deliver(&mut state, &channel, &Message::from_iter([("data".to_owned(), Value::Null)]));
+            }
+        }
+        if origin.socket.is_none() {
+            self.take_along(&mut state, &speakers, &mut answer);
+        }
+        self.wake(&mut state);
+        answer
+    }
+
+    /// Under which session a message runs: that of its clientId, if it came with the cookie of that session.
+    fn identify(&self, state: &mut State, message: &Message, origin: &Origin, index: usize) -> Option<String> {
+        let id = message::text(message, "clientId")?;
+        let session = state.sessions.get(id)?;
+        if session.deadline.is_some_and(|deadline| deadline < Instant::now()) {
+            state.sessions.remove(id);
+            return None;
+        }
+        let unchecked = self.has(Defect::StolenIdAccepted) || (self.has(Defect::BatchUnderFirstIdentity) && index > 0);
+        (session.browser == origin.browser.id || unchecked).then(|| id.to_owned())
+    }
+
+    /// Gives events to the response of whoever sent the batch, before a connect is woken for them.
+    fn take_along(&self, state: &mut State, speakers: &BTreeSet<String>, answer: &mut Answer) {
+        for id in speakers {
+            let waits = answer.waiting.iter().any(|waiting| waiting.client_id == *id);
+            if let Some(session) = state.sessions.get_mut(id).filter(|session| session.ack.is_none() && !waits) {
+                if self.has(Defect::EventTwice) {
+                    answer.messages.extend(session.queue.iter().cloned());
+                } else {
+                    answer.messages.extend(session.queue.drain(..));
+                }
+            }
+        }
+    }
+
+    /// Wakes whoever waits for events that are there.
+    fn wake(&self, state: &mut State) {
+        for session in state.sessions.values_mut().filter(|session| session.backlog() > 0) {
+            if self.has(Defect::EventDoesNotWake) && session.held.is_some() {
+                continue;
+            }
+            if self.has(Defect::EventLostWithoutConnect) && session.held.is_none() {
+                session.queue.clear();
+            }
+            session.wake();
+        }
+    }
+
+    /// Takes what is to be pushed to a WebSocket.
+    pub(crate) fn take_pushed(&self, socket: &Arc<Notify>) -> Vec<Message> {
+        let mut state = self.state();
+        let mine = |session: &&mut Session| {
+            session.pushes() && session.socket.as_ref().is_some_and(|other| Arc::ptr_eq(other, socket))
+        };
+        state.sessions.values_mut().filter(mine).flat_map(|session| session.queue.drain(..)).collect()
+    }
+
+    /// Forgets a WebSocket that has ended; its sessions go on for a while.
+    pub(crate) fn detach(&self, socket: &Arc<Notify>) {
+        for session in self.state().sessions.values_mut() {
+            if session.socket.as_ref().is_some_and(|other| Arc::ptr_eq(other, socket)) {
+                session.socket = None;
+            }
+        }
+    }
+}
+
+/// Removes sessions whose time is over, for as long as the server runs.
+pub(crate) async fn sweep(world: Arc<World>) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    loop {
+        ticks.tick().await;
+        let now = Instant::now();
+        if world.has(Defect::SessionNeverExpires) {
+            continue;
+        }
+        world.state().sessions.retain(|_, session| {
+            let over = session.deadline.is_some_and(|deadline| deadline < now);
+            if over {
+                session.release(Release::Timeout);
+            }
+            !over
+        });
+    }
+}
