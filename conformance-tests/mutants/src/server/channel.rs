@@ -14,12 +14,14 @@ pub(crate) enum Kind {
     Broadcast,
 }
 
-/// The kind of a channel, by its first segment.
+/// The kind of a channel, by its first segment; `/meta` alone is like any other.
 pub(crate) fn kind(name: &str) -> Kind {
-    match name.split('/').nth(1) {
-        Some("meta") => Kind::Meta,
-        Some("service") => Kind::Service,
-        _ => Kind::Broadcast,
+    if name.starts_with("/meta/") {
+        Kind::Meta
+    } else if name.starts_with("/service/") {
+        Kind::Service
+    } else {
+        Kind::Broadcast
     }
 }
 

@@ -98,14 +98,14 @@ impl World {
     /// A subscribe: all of its channels, or none.
     pub(crate) fn subscribe(&self, state: &mut State, request: &Message, sender: Option<String>) -> Message {
         let Some(session) = sender.and_then(|id| state.sessions.get_mut(&id)) else { return unknown(self, request) };
-        let Some(channels) = channels(request) else { return failure(self, request, "400::No channels are named") };
+        let Some(channels) = channels(request) else { return refusal(self, request, "400::No channels are named") };
         let mut subscriptions = session.subscriptions.clone();
         for channel in &channels {
             if let Some(error) = self.refuses_subscription(channel) {
                 if self.has(Defect::PartialSubscription) {
                     session.subscriptions = subscriptions;
                 }
-                return failure(self, request, error);
+                return refusal(self, request, error);
             }
             let is_new = !subscriptions.contains(channel) || self.has(Defect::DoubleSubscribeCounts);
             // A subscription to a service channel succeeds and brings nothing.
@@ -117,7 +117,7 @@ impl World {
             }
         }
         if subscriptions.len() > MAX_SUBSCRIPTIONS {
-            return failure(self, request, "403::Too many subscriptions");
+            return refusal(self, request, "403::Too many subscriptions");
         }
         session.subscriptions = subscriptions;
         with_subscription(success(self, request), request)
@@ -134,9 +134,9 @@ impl World {
     /// An unsubscribe; from what was not subscribed, too.
     pub(crate) fn unsubscribe(&self, state: &mut State, request: &Message, sender: Option<String>) -> Message {
         let Some(session) = sender.and_then(|id| state.sessions.get_mut(&id)) else { return unknown(self, request) };
-        let Some(channels) = channels(request) else { return failure(self, request, "400::No channels are named") };
+        let Some(channels) = channels(request) else { return refusal(self, request, "400::No channels are named") };
         if let Some(error) = channels.iter().find_map(|channel| self.refuses_subscription(channel)) {
-            return failure(self, request, error);
+            return refusal(self, request, error);
         }
         let gone = |pattern: &String| {
             channels.iter().any(|channel| {
@@ -159,6 +159,11 @@ fn channels(request: &Message) -> Option<Vec<String>> {
         Value::Array(many) if !many.is_empty() => many.iter().map(|one| one.as_str().map(str::to_owned)).collect(),
         _ => None,
     }
+}
+
+/// A refusal that names what was refused.
+fn refusal(world: &World, request: &Message, error: &str) -> Message {
+    with_subscription(failure(world, request, error), request)
 }
 
 fn with_subscription(mut reply: Message, request: &Message) -> Message {
