@@ -49,6 +49,12 @@ pub(crate) enum Command {
     /// Resident memory of sessions that wait: WebSockets with a held connect, or held long-polls.
     Idle(Idle),
     /// Subscribers that stop reading, beside others: memory, how their sessions end, and the latency of the others.
+    ///
+    /// 100 subscribers that read get 100 messages of 1 KiB a second: five stretches without the others, which are called quiet, then
+    /// five beside them. Their 99th percentiles are compared pair by pair, and the median of the five is judged. Quiet means that
+    /// the others are not there, rather than that they read: so many readers would fill a processor by themselves, and beside
+    /// that anything looks quiet. In the first stretch the system's buffers of those that stop are filled, by writes like any
+    /// other; in the fourth their queues overflow and their sessions end, nearly all at once. Both stretches count.
     Stalled(Stalled),
     /// Hostile input at full speed, beside a publisher and its subscriber: the latency of these two.
     Hostile(Hostile),
