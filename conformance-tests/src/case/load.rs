@@ -8,10 +8,14 @@ use crate::verdict::Level;
 use std::collections::BTreeSet;
 
 /// The files of cases, in the order of reports.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 7] = [
     ("handshake.json", include_str!("../../cases/handshake.json")),
     ("subscribe.json", include_str!("../../cases/subscribe.json")),
     ("unsubscribe.json", include_str!("../../cases/unsubscribe.json")),
+    ("matching.json", include_str!("../../cases/matching.json")),
+    ("publish.json", include_str!("../../cases/publish.json")),
+    ("delivery.json", include_str!("../../cases/delivery.json")),
+    ("meta.json", include_str!("../../cases/meta.json")),
 ];
 
 /// What is wrong with a case file. Those of the suite are read by its tests.

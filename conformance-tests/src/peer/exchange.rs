@@ -208,11 +208,10 @@ impl Peer {
                 Some(Outcome::Http { status: answer.response.status, body: excerpt(&answer.response.body) })
             }
             Some(Err(error)) => Some(Outcome::Closed { code: None, why: error.to_string() }),
-            None if sent.exchange.is_none() => state.socket_end.as_ref().map(|end| match end {
+            None => sent.socket.and_then(|socket| state.socket_ends[socket].as_ref()).map(|end| match end {
                 SocketEnd::Close(code) => Outcome::Closed { code: *code, why: "the WebSocket was closed".into() },
                 SocketEnd::Broken(why) => Outcome::Closed { code: None, why: why.clone() },
             }),
-            None => None,
         }
     }
 }

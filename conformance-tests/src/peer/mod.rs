@@ -83,7 +83,8 @@ struct State {
     idle: Vec<(usize, Stream)>,
     connections: usize,
     socket: Option<mpsc::UnboundedSender<socket::Order>>,
-    socket_end: Option<SocketEnd>,
+    /// How each socket that was opened ended, if it has; the last one may be open.
+    socket_ends: Vec<Option<SocketEnd>>,
     pongs: Vec<Vec<u8>>,
     keeper_end: Option<String>,
 }
@@ -105,6 +106,8 @@ struct Exchange {
 #[derive(Debug, Clone)]
 pub struct Sent {
     exchange: Option<usize>,
+    /// The socket that it went over.
+    socket: Option<usize>,
     /// Channel and id of each message.
     pub requests: Vec<(String, Option<Json>)>,
     /// When it was sent.
@@ -194,15 +197,12 @@ impl Peer {
             .collect();
         let text = Json::Array(messages).to_string();
         let mark = self.inner.state.borrow().messages.len();
-        let exchange = match self.inner.transport {
-            Transport::WebSocket => {
-                self.push(socket::Order::Text(text));
-                None
-            }
-            Transport::LongPolling => Some(self.post(text)),
-            Transport::CallbackPolling => Some(self.get_script(&text)),
+        let (exchange, socket) = match self.inner.transport {
+            Transport::WebSocket => (None, Some(self.push(socket::Order::Text(text)))),
+            Transport::LongPolling => (Some(self.post(text)), None),
+            Transport::CallbackPolling => (Some(self.get_script(&text)), None),
         };
-        Sent { exchange, requests, at: Instant::now(), mark }
+        Sent { exchange, socket, requests, at: Instant::now(), mark }
     }
 
     /// Sends one message and waits for its reply.

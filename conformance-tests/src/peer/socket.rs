@@ -27,23 +27,26 @@ pub(super) enum Order {
 }
 
 impl Peer {
-    /// Hands something to the socket, which is opened first if there is none.
-    pub(super) fn push(&self, order: Order) {
+    /// Hands something to the socket, which is opened first if there is none. Returns which of all sockets that is.
+    pub(super) fn push(&self, order: Order) -> usize {
         let open = self.inner.state.borrow().socket.as_ref().is_some_and(|orders| !orders.is_closed());
         if !open {
             let (sender, receiver) = mpsc::unbounded_channel();
-            {
+            let number = {
                 let mut state = self.inner.state.borrow_mut();
                 state.socket = Some(sender);
-                state.socket_end = None;
-            }
+                state.socket_ends.push(None);
+                state.socket_ends.len() - 1
+            };
             let peer = self.clone();
-            self.inner.scene.spawn(async move { peer.run_socket(receiver).await });
+            self.inner.scene.spawn(async move { peer.run_socket(number, receiver).await });
         }
-        if let Some(orders) = &self.inner.state.borrow().socket {
-            // A task that has just ended says so in socket_end.
+        let state = self.inner.state.borrow();
+        if let Some(orders) = &state.socket {
+            // A task that has just ended says so in socket_ends.
             let _ = orders.send(order);
         }
+        state.socket_ends.len() - 1
     }
 
     /// Sends frames as they are.
@@ -51,9 +54,9 @@ impl Peer {
         self.push(Order::Frames(frames));
     }
 
-    /// How the socket ended, if it has.
+    /// How the last socket ended, if it has.
     pub fn socket_end(&self) -> Option<SocketEnd> {
-        self.inner.state.borrow().socket_end.clone()
+        self.inner.state.borrow().socket_ends.last().cloned().flatten()
     }
 
     /// Whether a pong of this payload came.
@@ -61,14 +64,14 @@ impl Peer {
         self.inner.state.borrow().pongs.iter().any(|pong| pong == payload)
     }
 
-    async fn run_socket(&self, orders: mpsc::UnboundedReceiver<Order>) {
+    async fn run_socket(&self, number: usize, orders: mpsc::UnboundedReceiver<Order>) {
         let connection = self.next_connection();
         let end = match self.open_socket(connection).await {
             Ok(stream) => self.talk(connection, stream, orders).await,
             Err(why) => SocketEnd::Broken(why),
         };
         self.inner.scene.transcript.note(&self.inner.name, format!("connection {connection}: {end:?}"));
-        self.inner.state.borrow_mut().socket_end = Some(end);
+        self.inner.state.borrow_mut().socket_ends[number] = Some(end);
         self.inner.changed.notify_waiters();
     }
 
