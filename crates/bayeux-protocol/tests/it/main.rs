@@ -3,3 +3,4 @@
 mod channel;
 mod decode;
 mod message;
+mod vectors;

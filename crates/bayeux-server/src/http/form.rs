@@ -1,5 +1,5 @@
 //! Form-encoded bodies: `message=<JSON, URL-encoded>`, once or several times, each an array of messages or a bare one
-//! (BX-LP-2). Faye's clients send them as `text/plain`.
+//! (BX-LP-2, BX-LP-5). Faye's clients send them as `text/plain`.
 
 use std::borrow::Cow;
 
@@ -93,6 +93,23 @@ mod tests {
         assert_eq!(decode_form(body.as_bytes(), &limits), Err(DecodeError::TooManyMessages { limit: 3 }));
         let body = "message={}&".repeat(5);
         assert_eq!(decode_form(body.as_bytes(), &limits), Err(DecodeError::TooManyMessages { limit: 3 }));
+    }
+
+    #[test]
+    fn bx_lp_5_the_vectors_of_the_specification_hold() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../protocol-spec/vectors/form.json");
+        let text = std::fs::read_to_string(path).expect("the vectors are there");
+        let file: serde_json::Value = serde_json::from_str(&text).expect("they are JSON");
+        let vectors = file["vectors"].as_array().expect("an array");
+        assert!(vectors.len() > 10);
+        for vector in vectors {
+            let body = vector["body"].as_str().expect("a body");
+            assert!(is_form(body.as_bytes()), "{vector}");
+            let batch = decode_form(body.as_bytes(), &DecodeLimits::default()).ok();
+            let written = batch.map(|batch| bayeux_protocol::encode_batch(&batch));
+            let messages = written.map_or(serde_json::Value::Null, |text| serde_json::from_slice(&text).expect("JSON"));
+            assert_eq!(messages, vector["messages"], "{vector}");
+        }
     }
 
     proptest! {
