@@ -12,9 +12,10 @@ const RANDOM_DIGITS: usize = 31;
 const LENGTH: usize = SLOT_DIGITS + RANDOM_DIGITS;
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
-/// The wire id of a session: 34 lower-case base 36 digits, of which 3 are the slot and 31 random (BX-CID-1, BX-CID-2).
+/// The wire id of a session: 34 lower-case base 36 digits, of which 3 are the slot and 31 random (BX-CID-1, BX-CID-2,
+/// BX-CID-5).
 ///
-/// Whoever knows it may be half-way to the session, so neither `Debug` nor a log shows it.
+/// Whoever knows it may be half-way to the session, so neither `Debug` nor a log shows it (BX-FLD-3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientId([u8; LENGTH]);
 

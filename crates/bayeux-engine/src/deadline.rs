@@ -1,4 +1,5 @@
-//! `Deadlines`: exactly one for each session at all times, in the order they come.
+//! `Deadlines`: exactly one for each session at all times, in the order they come. So no session outlives a client that has
+//! gone without a word (BX-CN-8, BX-DC-5).
 
 use std::collections::BTreeSet;
 

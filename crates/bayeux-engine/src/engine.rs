@@ -96,11 +96,12 @@ impl Engine {
         &self.config
     }
 
-    /// Handles the messages of one connection, in their order. Never blocks on anything but a shard's lock.
+    /// Handles the messages of one connection, in their order, and answers each in that order (BX-OP-6, BX-MSG-5); what is
+    /// wrong with one costs it alone (BX-MSG-6). Never blocks on anything but a shard's lock.
     pub fn handle(&self, now: Time, call: Call) -> Answer {
         let Call { origin, batch } = call;
         if batch.is_empty() {
-            // Faye's ping over WebSocket.
+            // Faye's ping over WebSocket (BX-WS-8).
             return Answer { frame: Some(reply::empty()), ..Answer::default() };
         }
         let alone = batch.len() == 1;
@@ -268,7 +269,7 @@ impl Engine {
         }
     }
 
-    /// The 402 for a message of a session that is not there or not the sender's, whatever else is wrong with it.
+    /// The 402 for a message of a session that is not there or not the sender's, whatever else is wrong with it (BX-SE-2).
     fn unknown(&self, now: Time, turn: &mut Turn, request: &Message) -> Option<Box<Message>> {
         let id = ClientId::parse(request.client_id.as_deref()?)?;
         let shard = usize::from(id.slot()) % self.shards.len();
@@ -281,7 +282,7 @@ impl Engine {
         })
     }
 
-    /// The channel, and every field of the right type: BX-MSG-1, BX-CH-1.
+    /// The channel, and every field of the right type: BX-MSG-1, BX-CH-1, BX-CH-12.
     fn check(&self, request: &Message) -> Result<ChannelName, Box<Message>> {
         let refuse = |code, args: &[&str]| {
             count(&self.counters.messages_refused);

@@ -1,4 +1,4 @@
-//! `Outbox`: what waits for one session, in order, bounded in bytes and messages, handed over in two phases.
+//! `Outbox`: what waits for one session, in order (BX-DL-6), bounded in bytes and messages (BX-LM-2), handed over in two phases.
 
 use std::{collections::VecDeque, sync::Arc};
 

@@ -83,7 +83,7 @@ pub(crate) fn empty() -> Vec<u8> {
     [&[0; HEADROOM][..], b"[]"].concat()
 }
 
-/// Advice is always whole: both stock clients keep what they last got, from any message (BX-ADV-2).
+/// Advice is always whole: both stock clients keep what they last got, from any message (BX-ADV-2, BX-ADV-12, BX-LP-4).
 pub(crate) fn advice(config: &Config, reconnect: Reconnect, interval: Duration) -> Advice {
     Advice {
         reconnect: Some(reconnect),
@@ -111,24 +111,24 @@ pub(crate) fn refusal(request: &Message, code: ErrorCode, args: &[&str]) -> Mess
     reply
 }
 
-/// 402: the session is not there, or not the sender's; the client is to handshake (BX-ADV-4).
+/// 402: the session is not there, or not the sender's; the client is to handshake (BX-ADV-4, BX-SE-2, BX-SE-3).
 pub(crate) fn session_unknown(request: &Message, config: &Config, interval: Duration) -> Message {
     let mut reply = refusal(request, error_code::SESSION_UNKNOWN, &[]);
     reply.advice = Some(advice(config, Reconnect::Handshake, interval));
     reply
 }
 
-/// The answer to a connect (BX-CN-7).
+/// The answer to a connect (BX-CN-7). Advice to handshake comes with a failure alone (BX-ADV-13).
 pub(crate) enum ConnectReply {
     /// As usual.
     Retry,
-    /// A newer connect has come.
+    /// A newer connect has come (BX-CN-12).
     Superseded,
     /// The client disconnected (BX-DC-3).
     Disconnected,
     /// The session is gone.
     SessionGone,
-    /// The server goes; come back after this time.
+    /// The server goes; come back after this time (BX-CN-14).
     ShuttingDown(Duration),
 }
 

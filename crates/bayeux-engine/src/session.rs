@@ -1,4 +1,4 @@
-//! `Session`: one client's state on the server.
+//! `Session`: one client's state on the server (BX-SE-1).
 
 use std::{net::IpAddr, time::Duration};
 
@@ -18,7 +18,7 @@ pub(crate) struct Session {
     pub(crate) receiving: Receiving,
     pub(crate) outbox: Outbox,
     pub(crate) subscriptions: Vec<Subscription>,
-    /// The last entry that a fan-out put into the outbox: one copy, however many patterns match.
+    /// The last entry that a fan-out put into the outbox: one copy, however many patterns match (BX-DL-7).
     pub(crate) last_delivery: Position,
     pub(crate) deadline: Deadline,
     /// What the shard's table of deadlines holds for this session.
@@ -53,7 +53,7 @@ pub(crate) enum Receiving {
     },
 }
 
-/// Whose connections may use the session (BX-SEC-3).
+/// Whose connections may use the session (BX-SEC-3, and BX-SEC-5 for a socket that opens beside the handshake).
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
     pub(crate) browser: Option<BrowserId>,

@@ -154,8 +154,8 @@ impl Shard {
         self.sessions.get(key)
     }
 
-    /// Finds the session a message names and judges the connection's claim to it (BX-SEC-3). Any message of a session
-    /// puts its expiry off.
+    /// Finds the session a message names and judges the connection's claim to it, for each message of a batch (BX-SEC-3,
+    /// BX-SEC-4). Any message of a session puts its expiry off.
     pub(crate) fn sender(&mut self, env: &mut Env<'_>, origin: &Origin, request: &Message, id: ClientId) -> Sender {
         let found = self.ids.get(&id).and_then(|key| Some((*key, self.sessions.get_mut(*key)?)));
         let Some((key, session)) = found else {
@@ -303,7 +303,7 @@ impl Shard {
         }
     }
 
-    /// An id whose slot this shard serves (slot modulo shards).
+    /// An id whose slot this shard serves (slot modulo shards), and that no session has (BX-CID-3).
     fn fresh_id(&mut self, env: &Env<'_>) -> ClientId {
         let shards = u32::try_from(env.shards).expect("there are at most 64 shards");
         let mine = (u32::from(SLOTS) - env.shard as u32).div_ceil(shards);

@@ -7,7 +7,8 @@ use crate::{ChannelError, limits::ChannelRules};
 /// Which characters a channel name may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Grammar {
-    /// What CometD accepts: letters, digits, space and ``! # $ ( ) * + - . / @ _ { } ~``; one trailing slash is dropped.
+    /// What CometD accepts: letters, digits, space and ``! # $ ( ) * + - . / @ _ { } ~``; one trailing slash is dropped
+    /// (BX-CH-13).
     #[default]
     Lenient,
     /// The published grammar: letters, digits and `- _ ! ~ ( ) $ @`; no trailing slash.
@@ -120,7 +121,7 @@ impl ChannelPattern {
         }
     }
 
-    /// What its channels are for. `/**` is broadcast: it never matches a meta or service channel.
+    /// What its channels are for. `/**` is broadcast: it never matches a meta or service channel (BX-CH-7, BX-CH-9).
     pub fn kind(&self) -> ChannelKind {
         kind(&self.0)
     }

@@ -27,19 +27,19 @@ errors! {
     CHANNEL_MISSING = 400 "channel_missing";
     /// A field of the wrong type.
     FIELD_INVALID = 400 "field_invalid";
-    /// A publish without `data` (BX-PB-3).
+    /// A publish without `data` (BX-PB-6).
     DATA_MISSING = 400 "data_missing";
-    /// No version in common (BX-VER-2).
+    /// No version in common (BX-HS-15).
     VERSION_UNSUPPORTED = 400 "version_unsupported";
-    /// A connect without a connection type that the server offers (BX-CN-9).
+    /// A connect without a connection type that the server offers (BX-CN-13).
     CONNECTION_TYPE_UNSUPPORTED = 400 "connection_type_unsupported";
     /// No connection type in common (BX-HS-8).
     NO_COMMON_CONNECTION_TYPE = 400 "no_common_connection_type";
-    /// The session is unknown, expired, or another's (BX-ADV-4).
+    /// The session is unknown, expired, or another's (BX-SE-2).
     SESSION_UNKNOWN = 402 "session_unknown";
     /// The handshake was refused by policy.
     HANDSHAKE_DENIED = 403 "handshake_denied";
-    /// No `subscription`, or an empty one (BX-SB-1).
+    /// No `subscription`, or an empty one (BX-SB-7).
     SUBSCRIPTION_MISSING = 403 "subscription_missing";
     /// A `subscription` that is no channel pattern (BX-CH-2).
     SUBSCRIPTION_INVALID = 403 "subscription_invalid";
@@ -51,7 +51,7 @@ errors! {
     PUBLISH_DENIED = 403 "publish_denied";
     /// A limit of subscriptions (BX-LM-1).
     TOO_MANY_SUBSCRIPTIONS = 403 "too_many_subscriptions";
-    /// A `channel` that is no channel name (BX-CH-1).
+    /// A `channel` that is no channel name (BX-CH-12).
     CHANNEL_INVALID = 405 "channel_invalid";
     /// An `id` that is neither text nor number, or too long (BX-FLD-5).
     MESSAGE_ID_INVALID = 405 "message_id_invalid";

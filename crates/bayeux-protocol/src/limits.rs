@@ -1,4 +1,4 @@
-//! What a peer may send: sizes, counts and depth.
+//! What a peer may send: sizes, counts and depth (BX-HRD-6).
 
 use crate::Grammar;
 

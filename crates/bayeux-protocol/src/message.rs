@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// A message as it travels. Which fields it has depends on its channel and direction; what a peer sent in a field of the
-/// wrong type is not here, but named in `fault`.
+/// wrong type is not here, but named in `fault` (BX-MSG-6). `connectionId` and `json-comment-filtered` are no fields of it
+/// (BX-FLD-14, BX-FLD-15).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
     /// `channel`, as it came (BX-MSG-1).

@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Shard {
-    /// Answers a connect or holds it.
+    /// Answers a connect or holds it (BX-CN-5, BX-CN-6), if it has a connection type of ours (BX-CN-13).
     pub(crate) fn connect(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey, request: &Message) {
         if !request.connection_type.as_ref().is_some_and(|kind| env.config.connection_types.contains(kind)) {
             count(&env.counters.messages_refused);
@@ -31,8 +31,9 @@ impl Shard {
         }
     }
 
-    /// When this connect is answered at the latest. The first of a session at once, whatever its advice; so one in
-    /// company, and one that asks for it. A client may ask for less than the server's timeout, not for more (BX-HRD-7).
+    /// When this connect is answered at the latest. The first of a session at once, whatever its advice (BX-CN-10); so one in
+    /// company (BX-CN-11), and one that asks for it. A client may ask for less than the server's timeout, not for more
+    /// (BX-HRD-7).
     fn held(&mut self, env: &Env<'_>, alone: bool, key: SessionKey, request: &Message) -> Option<HeldConnect> {
         let leaving = self.leaving();
         let session = self.session_mut(key)?;
@@ -126,7 +127,7 @@ impl Shard {
         }
     }
 
-    /// A session that asks for empty replies in a loop gets them no faster than the limit.
+    /// A session that asks for empty replies in a loop gets them no faster than the limit (BX-HRD-6).
     fn count_empty(&mut self, env: &Env<'_>, turn: &mut Turn, key: SessionKey) {
         let Some(session) = self.session_mut(key) else {
             return;
@@ -137,7 +138,8 @@ impl Shard {
         }
     }
 
-    /// With `meta_connect_deliver_only` off, events ride on any HTTP reply, if no connection receives at the moment.
+    /// With `meta_connect_deliver_only` off, events ride on any HTTP reply, if no connection receives at the moment (BX-DL-3,
+    /// BX-SB-3).
     pub(crate) fn ride_along(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey) {
         if !self.session(key).is_some_and(|s| s.receiving == Receiving::Away && !s.outbox.is_empty()) {
             return;

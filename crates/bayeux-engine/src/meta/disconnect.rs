@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Shard {
-    /// Removes the session and releases its held connect (BX-DC-3): on this very connection in this frame, before the reply;
-    /// npm cometd closes its socket only then.
+    /// Removes the session and releases its held connect (BX-DC-2, BX-DC-3): on this very connection in this frame, before the
+    /// reply; npm cometd closes its socket only then (BX-DC-6).
     pub(crate) fn disconnect(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey, request: &Message) {
         let Some(session) = self.session(key) else {
             return;

@@ -16,7 +16,8 @@ use crate::{
 const VERSION: &str = "1.0";
 
 impl Shard {
-    /// Makes a session, unless the request can't be agreed with. Over a socket it receives there from now on.
+    /// Makes a session with a new id, unless the request can't be agreed with, and answers in either case (BX-HS-5, BX-HS-6,
+    /// BX-HS-9). Over a socket it receives there from now on; no delivery comes with the reply (BX-DL-2).
     pub(crate) fn handshake(&mut self, env: &mut Env<'_>, turn: &mut Turn, request: &Message) {
         if let Err((code, reconnect)) = self.admit(env, request) {
             count(&env.counters.handshakes_refused);
@@ -37,7 +38,7 @@ impl Shard {
         turn.replies.push(&reply);
     }
 
-    /// Whether a session can be made, or what stands against it and what the client is to do.
+    /// Whether a session can be made, or what stands against it and what the client is to do (BX-HS-11, BX-HS-12).
     fn admit(&mut self, env: &Env<'_>, request: &Message) -> Result<(), (ErrorCode, Reconnect)> {
         if let Some(fault) = &request.fault {
             let code = if fault.field == "id" { error_code::MESSAGE_ID_INVALID } else { error_code::FIELD_INVALID };
@@ -74,7 +75,7 @@ fn offer(config: &Config, mut reply: Message) -> Message {
     reply
 }
 
-/// BX-HS-7, BX-HS-8, BX-VER-2: the client's version must be ours or newer, its minimum ours or older, and it must know a
+/// BX-HS-7, BX-HS-8, BX-HS-14, BX-HS-15, BX-VER-2: the client's version must be ours or newer, its minimum ours or older, and it must know a
 /// connection type of ours. Neither changes by trying again.
 fn negotiate(request: &Message, config: &Config) -> Result<(), (ErrorCode, Reconnect)> {
     let ours = Version::parse(VERSION).expect("a constant of the right form");

@@ -15,13 +15,14 @@ use crate::{
 
 /// What became of a publish.
 pub(crate) struct Published {
-    /// Never carries `data`: npm cometd takes a message with `data` for a delivery.
+    /// Never carries `data`: npm cometd takes a message with `data` for a delivery (BX-PB-4, BX-PB-5, BX-PB-7).
     pub(crate) reply: Message,
     /// What goes to the other nodes, and the shards here that were given it.
     pub(crate) routed: Option<(Arc<Delivery>, ShardSet)>,
 }
 
-/// Checks a publish and routes it. `publisher` is absent for one without a session, where that is allowed.
+/// Checks a publish and routes it (BX-PB-6, BX-DL-1); a service channel's is acknowledged with its id (BX-CH-11). `publisher`
+/// is absent for one without a session, where that is allowed.
 pub(crate) fn publish(
     env: &mut Env<'_>,
     publisher: Option<ClientId>,

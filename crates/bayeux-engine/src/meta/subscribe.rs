@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Shard {
-    /// Subscribes to everything that is asked for, or to nothing.
+    /// Subscribes to everything that is asked for, or to nothing (BX-SB-2, BX-SB-6).
     pub(crate) fn subscribe(&mut self, env: &mut Env<'_>, key: SessionKey, request: &Message) -> Message {
         let patterns = match patterns(env, request, error_code::SUBSCRIBE_DENIED) {
             Ok(patterns) => patterns,
@@ -104,6 +104,7 @@ impl Shard {
         }
     }
 
+    /// BX-SB-4, BX-SB-8, BX-US-2.
     fn subscription_reply(&self, key: SessionKey, request: &Message) -> Message {
         let mut reply = reply(request, true);
         reply.client_id = self.session(key).map(|session| session.id.as_str().into());
@@ -117,7 +118,7 @@ fn is_wildcard(pattern: &ChannelPattern) -> bool {
 }
 
 /// The broadcast patterns that `request` names. Service channels are accepted and not recorded (BX-CH-10); meta channels
-/// are not to be had (BX-CH-6).
+/// are not to be had (BX-CH-6). What names none is refused (BX-SB-7).
 fn patterns(env: &Env<'_>, request: &Message, denied: ErrorCode) -> Result<Vec<ChannelPattern>, Box<Message>> {
     let refuse = |code, args: &[&str]| Err(Box::new(Shard::refuse(env, request, code, args)));
     let Some(subscription) = &request.subscription else {

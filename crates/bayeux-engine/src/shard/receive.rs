@@ -42,8 +42,8 @@ impl Shard {
         Some(self.links.insert(Link { session, client, connection, kind, phase, connect, lent, waker }))
     }
 
-    /// Makes `newer` the connection that receives. The older one's held connect is answered at once, without events; if it
-    /// still writes what was lent to it, the newer one waits for that. Returns whether a held connect is answered.
+    /// Makes `newer` the connection that receives. The older one's held connect is answered at once, without events (BX-CN-12); if
+    /// it still writes what was lent to it, the newer one waits for that. Returns whether a held connect is answered.
     pub(crate) fn take_over(&mut self, env: &mut Env<'_>, session: SessionKey, newer: LinkKey) -> bool {
         let Some(receiving) = self.sessions.get(session).map(|session| session.receiving) else {
             return false;
@@ -203,7 +203,7 @@ impl Shard {
         Some(frame)
     }
 
-    /// Writes the waiting events, then the reply of the held connect: events come first, in the same frame. Returns
+    /// Writes the waiting events, then the reply of the held connect: events come first, in the same frame (BX-CN-15). Returns
     /// whether events were lent; if not, a poll is over with this.
     pub(crate) fn write(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool, replies: &mut Replies) -> bool {
         let Some(link) = self.links.get_mut(key) else {
@@ -259,7 +259,7 @@ impl Shard {
         }
     }
 
-    /// The connection is gone or gives up: what was lent stays in the outbox for the next one.
+    /// The connection is gone or gives up: what was lent stays in the outbox for the next one (BX-DL-8).
     pub(crate) fn release(&mut self, env: &mut Env<'_>, key: LinkKey) -> Option<Link> {
         let mut link = self.links.remove(key)?;
         env.wakes.discard(link.waker.take());

@@ -12,8 +12,8 @@ use crate::{
 
 /// Reads a batch: an array of messages (BX-MSG-3) or one bare message (BX-MSG-4). An empty array is an empty batch.
 ///
-/// The whole text is checked: UTF-8, JSON, depth, escapes, number range, duplicate fields of a message, in unknown fields
-/// too. `data` and `ext` come out compact. A field of the wrong type spoils its own message only (`fault`); `null` counts as
+/// The whole text is checked: UTF-8, JSON, depth, escapes, number range, duplicate fields of a message (BX-HRD-3), in unknown
+/// fields too. `data` and `ext` come out compact, and otherwise as they were (BX-HRD-4). A field of the wrong type spoils its own message only (`fault`); `null` counts as
 /// absent, except as `data`.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
-//! `long-polling` (BX-LP-*): a POST of messages, answered with messages; a connect alone is held.
+//! `long-polling` (BX-OP-3, BX-LP-1): a POST of messages, answered with messages; a connect alone is held, and needs no more
+//! than one request beside it (BX-OP-1).
 
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ impl Bayeux {
         Some(self.marked(head, response))
     }
 
-    /// Serves a batch that was posted. `preface` has let it pass.
+    /// Serves a batch that was posted: 200, whatever becomes of its messages (BX-LP-6). `preface` has let it pass.
     pub fn serve(&self, head: &Head<'_>, body: &[u8]) -> Response {
         let limits = &self.options().limits;
         let decoded = if is_form(body) { decode_form(body, limits) } else { decode_batch(body, limits) };
@@ -135,7 +136,7 @@ impl Bayeux {
         if published.is_empty() || lends { reply } else { reply.after(self, published) }
     }
 
-    /// A body that is no batch is refused whole, without effect (BX-HRD-1).
+    /// A body that is no batch is refused whole, without effect (BX-HRD-1, BX-HRD-2).
     fn malformed(&self, head: &Head<'_>, body: &[u8], error: &DecodeError) -> Response {
         if let DecodeError::TooLarge { .. } = error {
             return self.too_large(head);
@@ -152,7 +153,7 @@ impl Bayeux {
     }
 }
 
-/// JSON types, forms, no type, and `text/plain`, which needs no preflight and is what Faye's clients fall back to.
+/// JSON types, forms, no type, and `text/plain`, which needs no preflight and is what Faye's clients fall back to (BX-LP-7).
 fn accepted(content_type: Option<&str>) -> bool {
     let Some(content_type) = content_type else {
         return true;
@@ -164,6 +165,7 @@ fn accepted(content_type: Option<&str>) -> bool {
     ) || essence.ends_with("+json")
 }
 
+/// The page for people. The URL is the browser's text: it stays text (BX-HRD-11).
 fn page(url: &str) -> Response {
     let url = url
         .replace('&', "&amp;")

@@ -17,7 +17,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// Bayeux messages.
+    /// Bayeux messages (BX-LP-3).
     pub(crate) fn messages(body: ReplyBody) -> Self {
         Self::new(200, "application/json;charset=UTF-8", body)
     }

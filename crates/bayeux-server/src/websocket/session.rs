@@ -1,7 +1,7 @@
-//! `Socket`: a WebSocket's life, free of whatever reads and writes its bytes.
+//! `Socket`: a WebSocket's life, free of whatever reads and writes its bytes. It carries the same messages as a POST (BX-OP-2).
 //!
 //! It is polled for what to write. Being polled again says that the earlier bytes were taken over, so events are lent for
-//! exactly one poll: a reader that is slow leaves its events in the session's bounded outbox, and nowhere else.
+//! exactly one poll: a reader that is slow leaves its events in the session's bounded outbox, and nowhere else (BX-HRD-5).
 
 use std::{
     future::Future,
@@ -161,6 +161,7 @@ impl Socket {
         }
     }
 
+    /// BX-WS-2: a text message is a batch.
     fn batch(&mut self, text: &[u8]) {
         match decode_batch(text, &self.bayeux.options().limits) {
             Ok(batch) => {
@@ -194,7 +195,8 @@ impl Socket {
         }
     }
 
-    /// Appends what the session has to say. Returns whether there was something.
+    /// Appends what the session has to say: deliveries as they come (BX-WS-3), the reply to a connect when it is due (BX-WS-4).
+    /// Returns whether there was something.
     fn poll_take(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(ticket) = self.ticket() else {
             return false;

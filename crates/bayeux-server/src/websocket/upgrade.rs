@@ -20,7 +20,7 @@ pub(crate) struct Upgraded {
 }
 
 impl Bayeux {
-    /// Grants an upgrade, or says why not.
+    /// Grants an upgrade of the endpoint's own URL (BX-WS-1), or says why not.
     ///
     /// # Errors
     /// The response to give instead of a 101.
