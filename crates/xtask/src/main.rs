@@ -5,6 +5,7 @@ mod limits;
 mod process;
 mod setup;
 mod soak;
+mod spec_check;
 mod test;
 mod tidy;
 mod workspace;
@@ -42,6 +43,8 @@ enum Task {
     Tidy,
     /// Write docs/limits.md, as the code says.
     Limits,
+    /// Check the protocol-spec: its clauses against code, cases, vectors and what is generated of them.
+    SpecCheck(spec_check::Options),
     /// Run what finds more the longer it runs.
     #[command(subcommand)]
     Soak(soak::Soak),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Test { what } => test::run(&what),
         Task::Tidy => tidy::run(),
         Task::Limits => limits::run(),
+        Task::SpecCheck(options) => spec_check::run(&options),
         Task::Soak(what) => soak::run(&what),
     });
     match done {

@@ -31,6 +31,8 @@ pub(crate) enum What {
     Doc,
     /// The same as cargo xtask tidy.
     Tidy,
+    /// The same as cargo xtask spec-check.
+    Spec,
     /// Real clients against the release binary (after setup): npm cometd, npm faye, aiocometd, Chromium.
     Peers,
 }
@@ -69,6 +71,7 @@ fn steps_of(what: What) -> &'static [Step] {
         What::Loom => &[Step::Loom],
         What::Doc => &[Step::Doc],
         What::Tidy => &[Step::Tidy],
+        What::Spec => &[Step::Spec],
         What::Peers => &[Step::Setup, Step::Build, Step::Node, Step::Python],
     }
 }

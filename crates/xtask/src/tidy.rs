@@ -6,7 +6,7 @@ mod dependencies;
 mod length;
 mod limits;
 mod purity;
-mod source;
+pub(crate) mod source;
 mod words;
 
 use anyhow::Result;

@@ -89,6 +89,11 @@ pub(crate) fn limits() -> Result<String> {
     ask(cargo().args(["run", "--quiet", "--locked", "--package", BINARY_CRATE, "--", "limits"]))
 }
 
+/// The cases of the conformance suite, as it lists them.
+pub(crate) fn cases() -> Result<String> {
+    ask(cargo().args(["run", "--quiet", "--locked", "--package", "bayeux-conformance", "--", "list", "--json"]))
+}
+
 fn ask_metadata(arguments: &[&str]) -> Result<Metadata> {
     let text = ask(cargo().args(["metadata", "--locked", "--format-version", "1"]).args(arguments))?;
     serde_json::from_str(&text).context("cargo metadata printed something else than expected")

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::counts::{Counts, Form};
 use crate::{
     process::{self, How},
-    setup, tidy, workspace,
+    setup, spec_check, tidy, workspace,
 };
 
 /// Each step, in the order in which they are run: the quick and telling ones first.
@@ -16,6 +16,7 @@ pub(super) enum Step {
     Setup,
     Fmt,
     Tidy,
+    Spec,
     Clippy,
     Rust,
     Loom,
@@ -47,10 +48,11 @@ const TEST_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 impl Step {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Setup,
         Self::Fmt,
         Self::Tidy,
+        Self::Spec,
         Self::Clippy,
         Self::Rust,
         Self::Loom,
@@ -65,6 +67,7 @@ impl Step {
             Self::Setup => "setup",
             Self::Fmt => "fmt",
             Self::Tidy => "tidy",
+            Self::Spec => "spec",
             Self::Clippy => "clippy",
             Self::Rust => "rust",
             Self::Loom => "loom",
@@ -80,6 +83,7 @@ impl Step {
             Self::Setup => "what the tests need is installed",
             Self::Fmt => "rustfmt finds nothing to change",
             Self::Tidy => "this workspace's own rules",
+            Self::Spec => "protocol-spec, code and cases say the same",
             Self::Clippy => "clippy over all crates and targets",
             Self::Rust => "the Rust tests of all crates",
             Self::Loom => "every interleaving of the engine's concurrent parts",
@@ -96,6 +100,10 @@ impl Step {
             Self::Fmt => check(workspace::cargo().args(["fmt", "--all", "--check"])),
             Self::Tidy => tidy::run().map(|tidy| Outcome {
                 failure: (!tidy).then(|| "its findings are above".to_owned()),
+                ..Outcome::default()
+            }),
+            Self::Spec => spec_check::run(&spec_check::Options::default()).map(|right| Outcome {
+                failure: (!right).then(|| "its findings are above".to_owned()),
                 ..Outcome::default()
             }),
             Self::Clippy => check(cargo("clippy").args(["--workspace", "--all-targets", "--", "--deny", "warnings"])),

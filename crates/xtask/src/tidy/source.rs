@@ -7,37 +7,37 @@ use ignore::WalkBuilder;
 
 /// A text file of this workspace.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// From the root, with slashes.
-    pub(super) path: String,
-    pub(super) text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// Something that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) path: String,
+pub(crate) struct Finding {
+    pub(crate) path: String,
     /// Counted from 1; none if it is about the whole file.
-    pub(super) line: Option<usize>,
-    pub(super) what: String,
+    pub(crate) line: Option<usize>,
+    pub(crate) what: String,
 }
 
 impl Source {
-    pub(super) fn extension(&self) -> Option<&str> {
+    pub(crate) fn extension(&self) -> Option<&str> {
         Path::new(&self.path).extension()?.to_str()
     }
 
     /// The lines, counted from 1.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
-    pub(super) fn finding(&self, line: impl Into<Option<usize>>, what: impl Into<String>) -> Finding {
+    pub(crate) fn finding(&self, line: impl Into<Option<usize>>, what: impl Into<String>) -> Finding {
         Finding { path: self.path.clone(), line: line.into(), what: what.into() }
     }
 
     #[cfg(test)]
-    pub(super) fn new(path: &str, text: &str) -> Self {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
         Self { path: path.to_owned(), text: text.to_owned() }
     }
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Finding {
 }
 
 /// Every text file that git would take, whether this is a git checkout or not, in order of path.
-pub(super) fn read_all(root: &Path) -> Result<Vec<Source>> {
+pub(crate) fn read_all(root: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     let walk = WalkBuilder::new(root)
         .hidden(false)
@@ -77,7 +77,7 @@ pub(super) fn read_all(root: &Path) -> Result<Vec<Source>> {
 }
 
 /// The file at this path.
-pub(super) fn find<'a>(sources: &'a [Source], path: &str) -> Result<&'a Source> {
+pub(crate) fn find<'a>(sources: &'a [Source], path: &str) -> Result<&'a Source> {
     sources.iter().find(|source| source.path == path).with_context(|| format!("there is no {path}"))
 }
 

@@ -1,0 +1,259 @@
+//! The check itself is checked: the workspace passes, and each of these edits, made in a copy of its files in memory, does not.
+
+use std::sync::LazyLock;
+
+use super::*;
+
+/// A copy of the files of this workspace that the check reads.
+#[derive(Clone)]
+struct Copy(Vec<Source>);
+
+const HANDSHAKE: &str = "protocol-spec/05-handshake.md";
+const LOCK: &str = "protocol-spec/ids.lock";
+const UNCOVERED: &str = "protocol-spec/uncovered.txt";
+const CASES: &str = "conformance-tests/cases/made-up.json";
+const NEGOTIATE: &str = "crates/bayeux-engine/src/meta/handshake.rs";
+const NAMES: &str = "protocol-spec/vectors/channel-name.json";
+const MACHINE: &str = "protocol-spec/machines/server-session.json";
+
+/// What has to do with clauses, with one case that is ours, so that cases are checked whatever else there is, and all others
+/// uncovered.
+static ORIGINAL: LazyLock<Copy> = LazyLock::new(|| {
+    let mut sources = source::read_all(workspace::root()).expect("it can be read");
+    let names_clauses = |source: &Source| source.text.contains("BX-") || source.text.contains("fn bx_");
+    sources.retain(|source| source.path.starts_with("protocol-spec/") || names_clauses(source));
+    sources.retain(|source| !source.path.starts_with(cases::FOLDER) && source.path != UNCOVERED);
+    let case = r#"[{"id": "X-001", "level": "must", "clauses": ["BX-HS-8"], "title": "none in common"}]"#;
+    sources.push(Source::new(CASES, case));
+    let uncovered = check(&sources, None).generated.into_iter().find(|generated| generated.path == UNCOVERED);
+    sources.push(Source::new(UNCOVERED, &uncovered.expect("it is generated").text));
+    Copy(sources)
+});
+
+impl Copy {
+    fn new() -> Self {
+        ORIGINAL.clone()
+    }
+
+    fn source(&mut self, path: &str) -> &mut Source {
+        self.0.iter_mut().find(|source| source.path == path).unwrap_or_else(|| panic!("there is no {path}"))
+    }
+
+    /// Replaces a text that must be there.
+    fn edit(mut self, path: &str, old: &str, new: &str) -> Self {
+        let source = self.source(path);
+        assert!(source.text.contains(old), "{path} has no {old:?}");
+        source.text = source.text.replace(old, new);
+        self
+    }
+
+    fn append(mut self, path: &str, text: &str) -> Self {
+        self.source(path).text.push_str(text);
+        self
+    }
+
+    /// Takes out the block of a clause, up to the next heading.
+    fn without(mut self, path: &str, id: &str) -> Self {
+        let source = self.source(path);
+        let begin = source.text.find(&format!("### {id} ")).expect("the clause is there");
+        let length = source.text[begin + 1..].find("\n#").expect("another follows") + 2;
+        source.text.replace_range(begin..begin + length, "");
+        self
+    }
+
+    fn generated(mut self) -> Self {
+        for generated in check(&self.0, None).generated {
+            self.source(&generated.path).text = generated.text;
+        }
+        self
+    }
+
+    /// With clauses stamped as they are.
+    fn stamped(mut self, ids: &[&str]) -> Self {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        self.source(LOCK).text = stamp(&self.0, &ids).expect("they can be stamped");
+        self
+    }
+
+    fn findings(&self) -> Vec<String> {
+        check(&self.0, None).findings.iter().map(ToString::to_string).collect()
+    }
+
+    /// The check fails, and says this.
+    fn refused(&self, expected: &str) {
+        let findings = self.findings();
+        assert!(findings.iter().any(|finding| finding.contains(expected)), "not {expected:?}, but:\n{findings:#?}");
+    }
+}
+
+#[test]
+fn the_workspace_passes() {
+    assert_eq!(Copy::new().findings(), Vec::<String>::new());
+}
+
+#[test]
+fn a_clause_that_is_dropped_is_missed() {
+    let copy = Copy::new().without(HANDSHAKE, "BX-HS-8").generated();
+    copy.refused("BX-HS-8 is in no chapter any more; a clause that no longer holds stays, as `retired: why`");
+    copy.refused("src/error_code.rs:");
+    copy.refused("there is no clause BX-HS-8");
+    copy.refused("X-001 there is no clause BX-HS-8");
+}
+
+#[test]
+fn an_id_that_is_renamed_is_missed_and_its_new_one_asked_about() {
+    let copy = Copy::new().edit(HANDSHAKE, "### BX-HS-8 ·", "### BX-HS-88 ·").generated();
+    copy.refused("BX-HS-8 is in no chapter any more");
+    copy.refused("BX-HS-88 is new; when it is as it is to be, enter it by `cargo xtask spec-check --stamp BX-HS-88`");
+}
+
+#[test]
+fn an_id_that_is_given_twice_is_refused() {
+    let copy = Copy::new().edit(HANDSHAKE, "### BX-HS-9 ·", "### BX-HS-8 ·");
+    copy.refused("BX-HS-8 is at protocol-spec/05-handshake.md:");
+}
+
+#[test]
+fn a_level_that_is_flipped_contradicts_the_text() {
+    let clause = "No connection type in common\n\n**MUST**";
+    let copy = Copy::new().edit(HANDSHAKE, clause, "No connection type in common\n\n**SHOULD**");
+    copy.refused("BX-HS-8 is SHOULD, but its text says MUST");
+}
+
+#[test]
+fn two_keywords_in_one_clause_are_refused() {
+    let copy =
+        Copy::new().edit(HANDSHAKE, "lists MUST answer it unsuccessfully.", "lists MUST answer it and MAY close.");
+    copy.refused("BX-HS-8 has 2 keywords (MUST, MAY); one requirement has one");
+}
+
+#[test]
+fn a_text_that_changed_has_to_be_read_again() {
+    let copy = Copy::new().edit(HANDSHAKE, "lists MUST answer it unsuccessfully.", "lists MUST refuse it.").generated();
+    copy.refused("the text of BX-HS-8 has changed; read its cases again, then say so by `cargo xtask spec-check --stamp BX-HS-8`");
+    assert_eq!(copy.stamped(&["BX-HS-8"]).findings(), Vec::<String>::new());
+}
+
+#[test]
+fn clauses_json_that_is_stale_is_refused() {
+    let copy = Copy::new().edit(HANDSHAKE, "· No connection type in common", "· No type in common");
+    copy.refused(
+        "protocol-spec/clauses.json: is not what the chapters say; write it anew by `cargo xtask spec-check --write`",
+    );
+    assert_eq!(copy.generated().findings(), Vec::<String>::new());
+}
+
+#[test]
+fn an_unknown_id_in_code_is_refused() {
+    let copy = Copy::new().append(NEGOTIATE, "// BX-HS-99\n");
+    copy.refused("there is no clause BX-HS-99");
+    Copy::new().append("protocol-spec/rulings.md", "(BX-XYZ-*)\n").refused("there are no clauses BX-XYZ-*");
+    Copy::new().append(NEGOTIATE, "fn bx_hs_99_x() {}\n").refused("there is no clause BX-HS-99");
+}
+
+#[test]
+fn a_clause_that_no_code_cites_is_refused() {
+    let mut copy = Copy::new();
+    for source in copy.0.iter_mut().filter(|source| source.path.ends_with(".rs") && !source.path.contains("xtask")) {
+        source.text = source.text.replace("BX-HS-8", "BX-HS-7");
+    }
+    copy.refused("BX-HS-8 is cited nowhere in the code; cite it where it is kept, or call it planned");
+}
+
+#[test]
+fn a_case_may_not_be_stricter_than_its_clause() {
+    let copy = Copy::new().edit(CASES, "BX-HS-8", "BX-HS-12");
+    copy.refused("X-001 is MUST, stricter than BX-HS-12, which is MAY");
+    let copy = Copy::new().edit(CASES, "\"must\"", "\"hard\"");
+    copy.refused("X-001: `hard` is no level; `must`, `should` or `may`");
+    let copy = Copy::new().edit(CASES, "[\"BX-HS-8\"]", "[]");
+    copy.refused("X-001 is about no clause");
+    let copy = Copy::new().edit(CASES, "\"title\"", "\"name\"");
+    copy.refused("is no array of cases with id, level, clauses and title");
+}
+
+#[test]
+fn the_list_of_uncovered_clauses_only_shrinks() {
+    let copy = Copy::new().edit(UNCOVERED, "BX-HS-7\n", "");
+    copy.refused("BX-HS-7 has no case, and is not in uncovered.txt");
+    // Writing what is generated does not put it back.
+    copy.generated().refused("BX-HS-7 has no case, and is not in uncovered.txt");
+    let copy = Copy::new().append(UNCOVERED, "BX-HS-8\n");
+    copy.refused("BX-HS-8 has a case now, or needs none: take it out");
+    assert_eq!(copy.generated().findings(), Vec::<String>::new());
+}
+
+#[test]
+fn cases_that_the_suite_lists_count_too() {
+    let copy = Copy::new();
+    let listed = r#"[{"id": "X-002", "level": "must", "clauses": ["BX-HS-7"], "title": "x"}]"#;
+    let findings = check(&copy.0, Some(listed)).findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].what.starts_with("BX-HS-7 has a case now"), "{findings:?}");
+}
+
+#[test]
+fn without_cases_the_check_says_that_it_left_them_out() {
+    let mut copy = Copy::new();
+    copy.0.retain(|source| source.path != CASES && source.path != UNCOVERED);
+    let report = check(&copy.0, None);
+    assert_eq!(report.findings, []);
+    assert_eq!(report.notes, ["conformance-tests/cases is not there yet: that each clause has a case is not checked"]);
+}
+
+#[test]
+fn a_block_of_json_that_is_broken_or_against_its_schema_is_refused() {
+    let copy =
+        Copy::new().edit(HANDSHAKE, r#""version": "1.0", "minimumVersion""#, r#""version": 1.0., "minimumVersion""#);
+    copy.refused("protocol-spec/05-handshake.md:5: a block of JSON that is none: ");
+    let copy = Copy::new().edit(
+        HANDSHAKE,
+        r#""channel": "/meta/handshake", "id": "1", "version""#,
+        r#""channel": "/meta/handshake", "id": "1", "vision""#,
+    );
+    copy.refused("the example does not satisfy schema/request.json");
+    let copy = Copy::new().edit(HANDSHAKE, "```json request", "```json question");
+    copy.refused("there is no schema/question.json");
+    let copy = Copy::new().edit("protocol-spec/schema/advice.json", r#""type": "object""#, r#""type": "thing""#);
+    copy.refused("protocol-spec/schema/advice.json");
+}
+
+#[test]
+fn a_retired_id_is_never_given_again() {
+    let server = "**MUST** · server · published\n\nA server that offers none";
+    let retired = "**MUST** · server · published · retired: for a test\n\nA server that offers none";
+    let copy = Copy::new().edit(HANDSHAKE, server, retired);
+    copy.refused("BX-HS-8 is retired now; say so in ids.lock by `cargo xtask spec-check --stamp BX-HS-8`");
+    let copy = copy.stamped(&["BX-HS-8"]).generated();
+    copy.refused("crates/bayeux-engine/src/meta/handshake.rs");
+    copy.refused("BX-HS-8 is retired");
+    copy.refused("X-001 BX-HS-8 is retired");
+    let copy = copy.edit(HANDSHAKE, retired, server);
+    copy.refused("BX-HS-8 was retired, and an id is given once: take a new one");
+    let error = stamp(&copy.0, &["BX-HS-8".to_owned()]).expect_err("it is not given again");
+    assert_eq!(error.to_string(), "BX-HS-8 was retired, and an id is given once: take a new one");
+}
+
+#[test]
+fn a_vector_about_an_unknown_clause_is_refused() {
+    let copy = Copy::new().edit(NAMES, "\"BX-CH-12\"", "\"BX-CH-120\"");
+    copy.refused("there is no clause BX-CH-120");
+    let copy = Copy::new().edit(NAMES, "\"kind\": \"channel-name\"", "\"kind\": \"name\"");
+    copy.refused("has the kind `name`, which is not its name");
+    let copy = Copy::new().edit(NAMES, "\"id\"", "\"name\"");
+    copy.refused("protocol-spec/vectors/channel-name.json");
+}
+
+#[test]
+fn a_machine_that_does_not_hold_together_or_has_another_picture_is_refused() {
+    let copy = Copy::new().edit(MACHINE, "\"from\": \"held\"", "\"from\": \"heard\"");
+    copy.refused("`heard` is no state of it");
+    let copy = Copy::new().edit(MACHINE, "\"title\": \"", "\"title\": \"Another ");
+    copy.refused("protocol-spec/machines/server-session.md: is not what the chapters say");
+}
+
+#[test]
+fn only_what_is_there_can_be_stamped() {
+    let error = stamp(&Copy::new().0, &["BX-HS-99".to_owned()]).expect_err("there is none");
+    assert_eq!(error.to_string(), "there is no clause BX-HS-99");
+}
