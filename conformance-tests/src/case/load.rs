@@ -8,7 +8,7 @@ use crate::verdict::Level;
 use std::collections::BTreeSet;
 
 /// The files of cases, in the order of reports.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 11] = [
     ("handshake.json", include_str!("../../cases/handshake.json")),
     ("subscribe.json", include_str!("../../cases/subscribe.json")),
     ("unsubscribe.json", include_str!("../../cases/unsubscribe.json")),
@@ -16,6 +16,10 @@ const FILES: [(&str, &str); 7] = [
     ("publish.json", include_str!("../../cases/publish.json")),
     ("delivery.json", include_str!("../../cases/delivery.json")),
     ("meta.json", include_str!("../../cases/meta.json")),
+    ("session.json", include_str!("../../cases/session.json")),
+    ("advice.json", include_str!("../../cases/advice.json")),
+    ("websocket.json", include_str!("../../cases/websocket.json")),
+    ("callback-polling.json", include_str!("../../cases/callback-polling.json")),
 ];
 
 /// What is wrong with a case file. Those of the suite are read by its tests.
