@@ -28,9 +28,10 @@ pub struct Config {
     pub max_batch_bytes: usize,
     /// Sessions on this engine. Default 200,000; a handshake above it is refused with `503` and advice to come back.
     pub max_sessions: usize,
-    /// Bytes of the engine's memory for sessions, subscriptions, outboxes and messages under way. Default 1 GiB; above it
-    /// handshakes, subscriptions and publishes are refused with `503`, and what is there goes on. 0 turns it off. What
-    /// connections cost besides is not in it.
+    /// Bytes of the engine's memory for sessions, subscriptions, outboxes, messages under way and frames that are written.
+    /// Default 1 GiB; above it handshakes, subscriptions and publishes are refused with `503`, and what is there goes on, in
+    /// short frames. A publish needs room for the message and 32 bytes for each subscriber. 0 turns it off. What connections
+    /// cost besides is not in it.
     pub max_memory: usize,
     /// Subscriptions of one session. Default 128; more are refused with `403`.
     pub max_subscriptions: usize,

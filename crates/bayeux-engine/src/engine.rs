@@ -41,7 +41,7 @@ pub struct Engine {
     router: Router,
     counters: Counters,
     adopters: Adopters,
-    memory: Memory,
+    pub(crate) memory: Memory,
     pub(crate) owners: Owners,
     backplane: Arc<dyn Backplane>,
     /// Tells this engine from any other.
@@ -156,9 +156,8 @@ impl Engine {
     /// # Errors
     /// It was refused since an inbox is full, or at `max_memory`; the sender may try again.
     pub fn deliver(&self, now: Time, delivery: &Arc<Delivery>) -> Result<(), Refused> {
-        self.memory.admit(delivery, &self.counters).map_err(|NoRoom| Refused)?;
         let mut wakes = WakeList::default();
-        let routed = self.router.route(delivery, &mut wakes);
+        let routed = self.router.route(delivery, &self.memory, &self.counters, &mut wakes);
         wakes.fire();
         let shards = routed.map_err(|NoRoom| Refused)?;
         self.pump_unowned(now, shards);
@@ -402,6 +401,7 @@ impl Engine {
             };
             let result = run(&mut shard, &mut env);
             self.memory.publish(index, shard.memory);
+            self.memory.release(shard.spent_places());
             let sooner = match (shard.next_deadline(), shard.alarm) {
                 (Some(next), Some(alarm)) => next < alarm,
                 (next, None) => next.is_some(),
@@ -427,9 +427,11 @@ impl Engine {
             wakes.note(Note::Replaced { shard: index, sessions: shard.len() });
             count(&self.counters.shards_replaced);
             count_many(&self.counters.sessions_lost, shard.len());
+            self.memory.release(shard.places);
             *shard = shard.replacement(wakes);
             self.router.interest.clear(index);
-            self.router.inbox(index).clear(wakes);
+            let lost = self.router.inbox(index).clear(wakes);
+            self.memory.release(lost.iter().map(|entry| entry.places).sum());
             cell.clear_poison();
             shard
         })

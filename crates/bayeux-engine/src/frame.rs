@@ -7,7 +7,11 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{Delivery, outbox::Outbox};
+use crate::{
+    Delivery,
+    memory::{Charge, Memory},
+    outbox::Outbox,
+};
 
 /// One JSON array, behind [`HEADROOM`](crate::HEADROOM) free bytes.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub enum Frame {
 pub struct SharedFrame {
     bytes: Vec<u8>,
     framed: OnceLock<Bytes>,
+    /// Counts it in the node's memory.
+    _charge: Charge,
 }
 
 /// The events that a shard handed over last, if they were many sessions'.
@@ -33,8 +39,11 @@ pub(crate) struct LastBatch {
 }
 
 impl SharedFrame {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, framed: OnceLock::new() }
+    /// What so many `messages` in `bytes` take: twice their bytes, since a transport may frame them anew, and what tells them from
+    /// others.
+    pub(crate) fn new(bytes: Vec<u8>, messages: usize, memory: &Memory) -> Self {
+        let weight = 2 * bytes.capacity() + messages * (size_of::<Weak<Delivery>>() + size_of::<Delivery>());
+        Self { bytes, framed: OnceLock::new(), _charge: memory.charge_frame(weight) }
     }
 
     /// The frame as a transport puts it on the wire: made by whoever asks first, of the bytes behind the headroom.

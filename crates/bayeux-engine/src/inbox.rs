@@ -35,8 +35,16 @@ pub(crate) struct Inbox {
     pause: usize,
 }
 
+/// A publish that waits.
+pub(crate) struct Entry {
+    pub(crate) position: Position,
+    pub(crate) delivery: Arc<Delivery>,
+    /// Bytes of the node's memory that are [reserved](crate::memory::Memory::reserve) for its places in outboxes.
+    pub(crate) places: usize,
+}
+
 struct Queue {
-    entries: VecDeque<(Position, Arc<Delivery>)>,
+    entries: VecDeque<Entry>,
     next: Position,
     /// Bytes queued and reserved.
     bytes: usize,
@@ -77,11 +85,11 @@ impl Inbox {
         }
     }
 
-    pub(crate) fn push(&self, _room: Reservation, delivery: Arc<Delivery>) {
+    pub(crate) fn push(&self, _room: Reservation, delivery: Arc<Delivery>, places: usize) {
         let mut queue = self.lock();
         let position = queue.next;
         queue.next = Position(position.0 + 1);
-        queue.entries.push_back((position, delivery));
+        queue.entries.push_back(Entry { position, delivery, places });
     }
 
     /// The number the next entry will get: what a subscription born now remembers as its beginning.
@@ -97,14 +105,14 @@ impl Inbox {
 
     /// Whether an entry older than `end` waits.
     pub(crate) fn has_before(&self, end: Position) -> bool {
-        self.lock().entries.front().is_some_and(|(position, _)| *position < end)
+        self.lock().entries.front().is_some_and(|entry| entry.position < end)
     }
 
     /// Takes the oldest entry. Publishers that were paused go on once the inbox is at its mark again.
-    pub(crate) fn pop(&self, wakes: &mut WakeList) -> Option<(Position, Arc<Delivery>)> {
+    pub(crate) fn pop(&self, wakes: &mut WakeList) -> Option<Entry> {
         let mut queue = self.lock();
         let entry = queue.entries.pop_front()?;
-        queue.bytes -= entry.1.weight();
+        queue.bytes -= entry.delivery.weight();
         self.over.store(queue.bytes > self.pause, Release);
         if queue.bytes <= self.pause && !queue.paused.is_empty() {
             for waker in std::mem::take(&mut queue.paused) {
@@ -117,9 +125,11 @@ impl Inbox {
         Some(entry)
     }
 
-    /// What waits.
-    pub(crate) fn waiting(&self) -> Vec<Arc<Delivery>> {
-        self.lock().entries.iter().map(|(_, delivery)| delivery.clone()).collect()
+    /// What waits, and the bytes reserved for its places in outboxes.
+    pub(crate) fn waiting(&self) -> (Vec<Arc<Delivery>>, usize) {
+        let queue = self.lock();
+        let places = queue.entries.iter().map(|entry| entry.places).sum();
+        (queue.entries.iter().map(|entry| entry.delivery.clone()).collect(), places)
     }
 
     /// Bytes queued and reserved.
@@ -147,10 +157,10 @@ impl Inbox {
     }
 
     /// Drops what a lost shard can no longer deliver; numbers go on.
-    pub(crate) fn clear(&self, wakes: &mut WakeList) -> VecDeque<(Position, Arc<Delivery>)> {
+    pub(crate) fn clear(&self, wakes: &mut WakeList) -> VecDeque<Entry> {
         let mut queue = self.lock();
         let lost = std::mem::take(&mut queue.entries);
-        let bytes: usize = lost.iter().map(|(_, delivery)| delivery.weight()).sum();
+        let bytes: usize = lost.iter().map(|entry| entry.delivery.weight()).sum();
         queue.bytes -= bytes;
         self.over.store(queue.bytes > self.pause, Release);
         for waker in std::mem::take(&mut queue.paused) {

@@ -18,9 +18,17 @@ pub(crate) struct Link {
     pub(crate) phase: Phase,
     /// A connect that is not answered yet.
     pub(crate) connect: Option<HeldConnect>,
-    /// Events through this position are being written to the connection.
-    pub(crate) lent: Option<Position>,
+    /// Events that are being written to the connection.
+    pub(crate) lent: Option<Lent>,
     pub(crate) waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lent {
+    /// The last of them.
+    pub(crate) through: Position,
+    /// Bytes of the frame, if it is the connection's own.
+    pub(crate) bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 //! refused at the budget; what was accepted is delivered.
 //!
 //! The hot path counts in plain numbers: a shard keeps a sum of its own, which is published once for each time it is locked.
-//! Only a delivery itself is counted by an atomic, once when it is made and once when the last reference to it is dropped.
-//! Calls that look at the same moment may all pass, and the places that an accepted message takes in outboxes are counted as it is
-//! delivered, so the sum goes over the budget by what they add: 32 bytes for each message and subscriber under way.
+//! Only what shards share is counted by atomics: a delivery and a frame once when they are made and once when the last reference
+//! is dropped; and the places that a delivery may take in outboxes, which are reserved before it is accepted and given back once
+//! for each time that a shard was locked to take some. Calls that look at the same moment may all pass with what they bring
+//! themselves, and a frame is written although the budget is used up, but then a short one.
 
 use std::sync::{
     Arc,
@@ -15,11 +16,13 @@ use crate::{
     Delivery,
     client_id::ClientId,
     inbox::Position,
+    interest::PATTERN_BYTES,
     link::Link,
     router::NoRoom,
     session::{Session, SessionKey},
     stats::{Counters, count},
     subscription::{Subscriber, Subscribers, Subscription},
+    sync::AtomicUsize as Modelled,
 };
 
 /// Tables and queues grow by doubling, so up to half of one may be empty.
@@ -32,19 +35,35 @@ pub(crate) const SESSION_BYTES: usize =
     SLACK * (size_of::<Session>() + size_of::<(ClientId, SessionKey)>() + size_of::<Link>()) + ALLOCATIONS;
 /// A place in an outbox; the message in it counts for itself.
 pub(crate) const ENTRY_BYTES: usize = SLACK * size_of::<(Position, Arc<Delivery>)>();
+/// A frame is made of so much in any case.
+const SHORT_FRAME: usize = 4 * 1024;
 /// A subscription: the session's side and the index's.
 pub(crate) const SUBSCRIPTION_BYTES: usize = SLACK * (size_of::<Subscription>() + size_of::<Option<Subscriber>>());
 
 /// A pattern that somebody of a shard subscribes to, in the index and in the interest.
 pub(crate) const fn pattern_bytes(pattern: &str) -> usize {
-    pattern.len() + SLACK * (size_of::<(Arc<str>, Subscribers)>() + size_of::<(Arc<str>, u64)>()) + ALLOCATIONS
+    pattern.len() + SLACK * (size_of::<(Arc<str>, Subscribers)>() + PATTERN_BYTES) + ALLOCATIONS
 }
 
 pub(crate) struct Memory {
     limit: usize,
     deliveries: Arc<AtomicUsize>,
+    frames: Arc<AtomicUsize>,
+    /// For places in outboxes that deliveries under way may take.
+    places: Reserved,
     shards: Box<[Published]>,
 }
+
+/// What counts in a gauge until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    gauge: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+#[derive(Default)]
+#[repr(align(128))]
+struct Reserved(Modelled);
 
 /// A shard's sum, written under its lock; on a cache line of its own.
 #[derive(Default)]
@@ -55,12 +74,29 @@ impl Memory {
     /// A budget of `limit` bytes; 0 is none.
     pub(crate) fn new(limit: usize, shards: usize) -> Self {
         let limit = if limit == 0 { usize::MAX } else { limit };
-        Self { limit, deliveries: Arc::default(), shards: (0..shards).map(|_| Published::default()).collect() }
+        let shards = (0..shards).map(|_| Published::default()).collect();
+        Self { limit, deliveries: Arc::default(), frames: Arc::default(), places: Reserved::default(), shards }
     }
 
     /// Bytes in use, as of the last time each shard was unlocked.
     pub(crate) fn used(&self) -> usize {
-        self.shards.iter().map(|shard| shard.0.load(Relaxed)).sum::<usize>() + self.deliveries.load(Relaxed)
+        let shards: usize = self.shards.iter().map(|shard| shard.0.load(Relaxed)).sum();
+        shards + self.deliveries.load(Relaxed) + self.frames.load(Relaxed) + self.reserved()
+    }
+
+    /// Bytes of it that are reserved for places in outboxes.
+    pub(crate) fn reserved(&self) -> usize {
+        self.places.0.load(Relaxed)
+    }
+
+    /// Bytes of it in frames that connections share.
+    pub(crate) fn frames(&self) -> usize {
+        self.frames.load(Relaxed)
+    }
+
+    /// What a frame may take of `bytes`, which would be its size: as much as there is room for, and in any case a little.
+    pub(crate) fn frame_room(&self, bytes: usize) -> usize {
+        if bytes <= SHORT_FRAME { bytes } else { bytes.min(self.limit.saturating_sub(self.used())).max(SHORT_FRAME) }
     }
 
     /// Whether so much more may be taken; counts if not.
@@ -72,11 +108,30 @@ impl Memory {
         Err(NoRoom)
     }
 
-    /// Takes a delivery in, and counts it until it is dropped.
-    pub(crate) fn admit(&self, delivery: &Delivery, counters: &Counters) -> Result<(), NoRoom> {
-        self.room(delivery.weight(), counters)?;
+    /// Takes a delivery in, and counts it until it is dropped, together with so many bytes for its places in outboxes, which are
+    /// to be [released](Memory::release).
+    pub(crate) fn admit(&self, delivery: &Delivery, places: usize, counters: &Counters) -> Result<(), NoRoom> {
+        // Reserved first: of those that come at the same moment each sees the others.
+        self.places.0.fetch_add(places, Relaxed);
+        if let Err(full) = self.room(delivery.weight(), counters) {
+            self.release(places);
+            return Err(full);
+        }
         self.charge(delivery);
         Ok(())
+    }
+
+    /// Gives back what was reserved for places in outboxes.
+    pub(crate) fn release(&self, places: usize) {
+        if places > 0 {
+            self.places.0.fetch_sub(places, Relaxed);
+        }
+    }
+
+    /// Counts a frame that connections share.
+    pub(crate) fn charge_frame(&self, bytes: usize) -> Charge {
+        self.frames.fetch_add(bytes, Relaxed);
+        Charge { gauge: self.frames.clone(), bytes }
     }
 
     /// Tells what a shard uses now.
@@ -96,5 +151,11 @@ impl Memory {
     /// Whether it is this engine that counts the delivery.
     pub(crate) fn counts(&self, delivery: &Delivery) -> bool {
         delivery.charged_to(&self.deliveries)
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.gauge.fetch_sub(self.bytes, Relaxed);
     }
 }

@@ -9,7 +9,9 @@ use crate::{
     Delivery,
     hash::Keyed,
     inbox::{Inbox, Reservation},
-    interest::{Interest, ShardSet},
+    interest::{Interest, ShardSet, Target},
+    memory::{ENTRY_BYTES, Memory},
+    stats::Counters,
     sync::Mutex,
     wake::WakeList,
 };
@@ -36,24 +38,33 @@ impl Router {
         Self { interest: Interest::new(hash), lanes: (0..shards).map(lane).collect() }
     }
 
-    /// Pushes to every interested shard, or to none.
-    pub(crate) fn route(&self, delivery: &Arc<Delivery>, wakes: &mut WakeList) -> Result<ShardSet, NoRoom> {
-        let shards = self.interest.shards(delivery.keys());
-        let mut taken: Vec<(usize, Reservation)> = Vec::new();
-        for shard in shards.iter() {
-            let Some(room) = self.inbox(shard).reserve(delivery.weight()) else {
-                for (shard, room) in taken {
-                    self.inbox(shard).give_back(room, wakes);
+    /// Pushes to every interested shard, or to none, with room in the node's memory for every place that it will take.
+    pub(crate) fn route(
+        &self,
+        delivery: &Arc<Delivery>,
+        memory: &Memory,
+        counters: &Counters,
+        wakes: &mut WakeList,
+    ) -> Result<ShardSet, NoRoom> {
+        let targets = self.interest.targets(delivery.keys());
+        let places = targets.iter().map(Target::places).sum();
+        memory.admit(delivery, places, counters)?;
+        let mut taken: Vec<(Target, Reservation)> = Vec::with_capacity(targets.len());
+        for target in &targets {
+            let Some(room) = self.inbox(target.shard).reserve(delivery.weight()) else {
+                for (target, room) in taken {
+                    self.inbox(target.shard).give_back(room, wakes);
                 }
+                memory.release(places);
                 return Err(NoRoom);
             };
-            taken.push((shard, room));
+            taken.push((*target, room));
         }
-        for (shard, room) in taken {
-            self.inbox(shard).push(room, delivery.clone());
-            wakes.push(self.take_pumper(shard));
+        for (target, room) in taken {
+            self.inbox(target.shard).push(room, delivery.clone(), target.places());
+            wakes.push(self.take_pumper(target.shard));
         }
-        Ok(shards)
+        Ok(ShardSet::of(&targets))
     }
 
     pub(crate) fn inbox(&self, shard: usize) -> &Inbox {
@@ -73,6 +84,13 @@ impl Router {
     /// Whether one of these inboxes is over its mark; if so `waker` is fired when that one has drained.
     pub(crate) fn pause(&self, shards: ShardSet, waker: &Waker) -> bool {
         shards.iter().filter_map(|shard| self.lanes.get(shard)).any(|lane| lane.inbox.pause(waker))
+    }
+}
+
+impl Target {
+    /// Bytes of the places in outboxes there.
+    const fn places(&self) -> usize {
+        self.subscribers * ENTRY_BYTES
     }
 }
 

@@ -53,8 +53,11 @@ pub(crate) struct Shard {
     /// When the pumper looks again by itself.
     pub(crate) alarm: Option<Time>,
     hash: Keyed,
-    /// Bytes of its sessions, subscriptions and outboxes, without the deliveries, which shards share.
+    /// Bytes of its sessions, subscriptions, outboxes and the frames it lent, without what shards share.
     pub(crate) memory: usize,
+    /// Bytes reserved for the places in outboxes of deliveries that it has taken out of its inbox. They are given back as it is
+    /// unlocked, but for those that a fan-out under way still needs; after a panic, by whoever replaces it.
+    pub(crate) places: usize,
 }
 
 /// What a shard needs of the world for the length of one call.
@@ -115,6 +118,7 @@ impl Shard {
             alarm: None,
             hash,
             memory: 0,
+            places: 0,
         }
     }
 
@@ -131,6 +135,14 @@ impl Shard {
 
     pub(crate) fn len(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Takes what is reserved for places that are taken now, or that nobody needed.
+    pub(crate) fn spent_places(&mut self) -> usize {
+        let needed = self.cursor.as_ref().map_or(0, fanout::Cursor::places);
+        let spent = self.places - needed;
+        self.places = needed;
+        spent
     }
 
     pub(crate) fn links(&self) -> usize {
@@ -216,6 +228,9 @@ impl Shard {
         };
         self.ids.remove(&session.id);
         self.memory -= SESSION_BYTES + session.outbox.len() * ENTRY_BYTES;
+        if self.sessions.len() == 0 {
+            self.last_batch = None;
+        }
         if self.ids.capacity() > 1024 && self.ids.len() * 4 < self.ids.capacity() {
             self.ids.shrink_to(2 * self.ids.len());
         }
@@ -239,9 +254,13 @@ impl Shard {
     /// Takes a subscriber out of the index, and the shard out of the interest if it was the last.
     pub(crate) fn drop_subscription(&mut self, env: &mut Env<'_>, pattern: &std::sync::Arc<str>, place: usize) {
         self.memory -= SUBSCRIPTION_BYTES;
-        if self.index.remove(pattern, place) == Change::Last {
-            self.memory -= pattern_bytes(pattern);
-            env.router.interest.remove(pattern, env.shard);
+        match self.index.remove(pattern, place) {
+            Change::Last => {
+                self.memory -= pattern_bytes(pattern);
+                env.router.interest.remove(pattern, env.shard);
+            }
+            Change::Others(live) => env.router.interest.set(pattern, env.shard, live),
+            Change::First => {}
         }
         if self.cursor.is_some() {
             self.untidy.push(pattern.clone());

@@ -48,8 +48,8 @@ pub(crate) enum Change {
     First,
     /// The pattern lost its last subscriber here.
     Last,
-    /// There are others.
-    Others,
+    /// There are others: so many are left.
+    Others(usize),
 }
 
 impl SubscriptionIndex {
@@ -70,21 +70,21 @@ impl SubscriptionIndex {
         let list = self.patterns.entry(stored.clone()).or_default();
         list.places.push(Some(subscriber));
         list.live += 1;
-        let change = if list.live == 1 { Change::First } else { Change::Others };
+        let change = if list.live == 1 { Change::First } else { Change::Others(list.live) };
         (stored, list.places.len() - 1, change)
     }
 
     /// Leaves a hole at `place`.
     pub(crate) fn remove(&mut self, pattern: &str, place: usize) -> Change {
         let Some(list) = self.patterns.get_mut(pattern) else {
-            return Change::Others;
+            return Change::Others(0);
         };
         if let Some(slot) = list.places.get_mut(place)
             && slot.take().is_some()
         {
             list.live -= 1;
         }
-        if list.live == 0 { Change::Last } else { Change::Others }
+        if list.live == 0 { Change::Last } else { Change::Others(list.live) }
     }
 
     /// Closes the holes of `pattern` if they are most of it. Only while no fan-out is under way. Calls `moved` with each
@@ -109,9 +109,9 @@ impl SubscriptionIndex {
         list.places.shrink_to(2 * list.live);
     }
 
-    /// Patterns with a live subscriber.
-    pub(crate) fn patterns(&self) -> impl Iterator<Item = &str> {
-        self.patterns.iter().filter(|(_, list)| list.live > 0).map(|(pattern, _)| &**pattern)
+    /// Patterns with a live subscriber, and how many they have.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.patterns.iter().filter(|(_, list)| list.live > 0).map(|(pattern, list)| (&**pattern, list.live))
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Arc<str>, usize, Subscriber)> {

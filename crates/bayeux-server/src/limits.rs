@@ -116,7 +116,7 @@ pub const LIMITS: &[Limit] = &[
     Limit::new(Engine, "max_sessions", |o, _| count(o.engine.max_sessions),
         "a handshake is refused with 503 and advice to come back later", "handshakes_refused").flag("max-sessions"),
     Limit::new(Engine, "max_memory", |o, _| bytes(o.engine.max_memory),
-        "handshakes, subscriptions and publishes are refused with 503; what is there goes on; 0 turns it off",
+        "handshakes, subscriptions and publishes are refused with 503; what is there goes on in short frames; 0 turns it off",
         "memory_refused").flag("max-memory"),
     Limit::new(Engine, "max_queue", |o, _| count(o.engine.max_queue),
         "one more message that waits ends the session: 402 and a new handshake", "sessions_overflowed").flag("max-queue"),

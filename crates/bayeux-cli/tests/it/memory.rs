@@ -1,10 +1,13 @@
-//! What is refused from its declared length costs no memory, however much of it is sent.
+//! What is refused from its declared length costs no memory, however much of it is sent; and what many sessions and messages
+//! cost together is bounded by the budget.
 
 use std::io::Write;
 
+use serde_json::{Value, json};
+
 use crate::{
     binary::{Binary, command},
-    client::{Frame, Http, Ws},
+    client::{Frame, Http, Ws, connect},
 };
 
 /// How much is thrown behind each header, and how much of that may stay: KiB.
@@ -62,4 +65,36 @@ fn a_gibibyte_that_is_declared_costs_less_than_a_mebibyte() {
         assert!(risen < STAYS, "{risen} KiB more");
         drop(peers);
     }
+}
+
+/// The budget, and how many get how many messages at once: their places in the queues alone would take nine budgets.
+const BUDGET_KIB: usize = 8 * 1024;
+const SUBSCRIBERS: usize = 3000;
+const MESSAGES: usize = 800;
+
+#[test]
+fn one_batch_for_thousands_stays_within_the_budget() {
+    let args = ["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--max-interval", "10m"];
+    let server = Binary::start(command(&args).args(["--max-memory", "8MiB", "--max-message-size", "128KiB"]));
+    let mut http = Http::open(&server);
+    for _ in 0..SUBSCRIBERS {
+        http.id.clear();
+        http.handshake().subscribe("/room");
+    }
+    let before = server.resident();
+    let batch: Vec<Value> =
+        (0..MESSAGES).map(|n| json!({"channel": "/room", "data": n, "id": n.to_string()})).collect();
+    let replies = http.post(Value::Array(batch));
+    let accepted = replies.iter().filter(|reply| reply["successful"] == true).count();
+    let mut risen = server.resident().saturating_sub(before);
+    let refused = replies.iter().filter(|reply| reply["error"] == "503::server_overloaded").count();
+    assert_eq!(accepted + refused, MESSAGES);
+    assert!(accepted > 10 && refused > 0, "{accepted} accepted");
+    // Who subscribed last gets each message last.
+    let mut got = 0;
+    while got < accepted {
+        got += http.post(connect("drain")).iter().filter(|message| message["channel"] == "/room").count();
+        risen = risen.max(server.resident().saturating_sub(before));
+    }
+    assert!(risen < BUDGET_KIB, "{risen} KiB more, {accepted} accepted");
 }

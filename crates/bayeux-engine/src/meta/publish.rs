@@ -8,7 +8,6 @@ use crate::{
     ClientId, Delivery,
     interest::ShardSet,
     reply::reply,
-    router::NoRoom,
     shard::{Env, Shard},
     stats::count,
 };
@@ -47,15 +46,10 @@ pub(crate) fn publish(
         delivery = delivery.not_to(publisher);
     }
     let delivery = Arc::new(delivery);
-    let Ok(shards) = route(env, &delivery) else {
+    let Ok(shards) = env.router.route(&delivery, env.memory, env.counters, env.wakes) else {
         count(&env.counters.publishes_refused);
         return refused(Shard::refuse(env, request, error_code::SERVER_OVERLOADED, &[]));
     };
     count(&env.counters.publishes);
     Published { reply: reply(request, true), routed: Some((delivery, shards)) }
-}
-
-fn route(env: &mut Env<'_>, delivery: &Arc<Delivery>) -> Result<ShardSet, NoRoom> {
-    env.memory.admit(delivery, env.counters)?;
-    env.router.route(delivery, env.wakes)
 }

@@ -94,9 +94,13 @@ impl Shard {
         let since = env.router.inbox(env.shard).next_position();
         let (stored, place, change) = self.index_mut().add(pattern.as_str(), Subscriber { session: key, since });
         self.memory += SUBSCRIPTION_BYTES;
-        if change == Change::First {
-            self.memory += pattern_bytes(&stored);
-            env.router.interest.add(&stored, env.shard);
+        match change {
+            Change::First => {
+                self.memory += pattern_bytes(&stored);
+                env.router.interest.add(&stored, env.shard);
+            }
+            Change::Others(live) => env.router.interest.set(&stored, env.shard, live),
+            Change::Last => {}
         }
         if let Some(session) = self.session_mut(key) {
             let wildcard = is_wildcard(pattern);

@@ -54,7 +54,7 @@ impl Engine {
             audit.inbox_bytes += self.router().inbox(shard).bytes();
             self.with_shard(shard, now, |shard, env| shard.audit(env, &mut audit, &mut met))?;
         }
-        audit.memory += met.values().sum::<usize>();
+        audit.memory += met.values().sum::<usize>() + self.memory.frames();
         // Whoever joins nodes may hold deliveries too, so there may be more than were met.
         if audit.memory > self.memory() {
             return Err(Inconsistent("there are deliveries that are not accounted for"));
@@ -108,28 +108,34 @@ impl Shard {
             entries += 1;
         }
         holds(entries == subscriptions, "who is alive is not in the index")?;
-        let covered = self.index.patterns().all(|pattern| env.router.interest.has(pattern, env.shard));
+        let mut patterns = self.index.patterns();
+        let covered = patterns.all(|(pattern, live)| env.router.interest.subscribers(pattern, env.shard) == live);
         holds(covered, "the interest does not cover the index")?;
         holds(self.one_writes(), "two connections of a session write events at a time")?;
         audit.sessions += self.sessions.len();
         audit.links += self.links.len();
         audit.subscriptions += subscriptions;
-        self.meet(env, met);
-        let patterns: usize = self.index.patterns().map(pattern_bytes).sum();
+        let waiting = self.meet(env, met);
+        let under_way = self.cursor.as_ref().map_or(0, Cursor::places);
+        holds(self.places == under_way, "more is reserved for places in outboxes than a fan-out needs")?;
+        let patterns: usize = self.index.patterns().map(|(pattern, _)| pattern_bytes(pattern)).sum();
         let outboxes: usize = self.sessions.iter().map(|(_, session)| session.outbox.len() * ENTRY_BYTES).sum();
-        let memory = self.sessions.len() * SESSION_BYTES + subscriptions * SUBSCRIPTION_BYTES + patterns + outboxes;
-        audit.memory += memory;
+        let lent: usize = self.links.iter().filter_map(|(_, link)| link.lent).map(|lent| lent.bytes).sum();
+        let sessions = self.sessions.len() * SESSION_BYTES + subscriptions * SUBSCRIPTION_BYTES;
+        let memory = sessions + patterns + outboxes + lent;
+        audit.memory += memory + waiting + under_way;
         holds(memory == self.memory, "the memory of a shard is not what is accounted for")
     }
 
-    /// The deliveries here that this engine accounts for.
-    fn meet(&self, env: &Env<'_>, met: &mut Met) {
+    /// Meets the deliveries here that this engine accounts for. Returns what is reserved for those that wait.
+    fn meet(&self, env: &Env<'_>, met: &mut Met) -> usize {
         let outboxes = self.sessions.iter().flat_map(|(_, session)| session.outbox.iter());
         let here = outboxes.map(|(_, delivery)| delivery).chain(self.cursor.iter().map(Cursor::delivery));
-        let waiting = env.router.inbox(env.shard).waiting();
+        let (waiting, places) = env.router.inbox(env.shard).waiting();
         for delivery in here.chain(&waiting).filter(|delivery| env.memory.counts(delivery)) {
             met.insert(Arc::as_ptr(delivery), delivery.weight());
         }
+        places
     }
 
     /// Of the links of a live session, only the one that receives, or that a newer one waits for, has events lent.

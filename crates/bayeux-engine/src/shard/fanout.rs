@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Env, Shard};
 use crate::{
     Delivery,
-    inbox::Position,
+    inbox::{Entry, Position},
     link::{Ending, Link},
     memory::ENTRY_BYTES,
     outbox::Overflow,
@@ -23,11 +23,17 @@ pub(crate) struct Cursor {
     /// Which of the delivery's match keys, and which place in that pattern's list.
     key: usize,
     place: usize,
+    /// What is left of the bytes reserved for its places in outboxes.
+    places: usize,
 }
 
 impl Cursor {
     pub(super) const fn delivery(&self) -> &Arc<Delivery> {
         &self.delivery
+    }
+
+    pub(super) const fn places(&self) -> usize {
+        self.places
     }
 }
 
@@ -38,7 +44,10 @@ impl Shard {
             let cursor = match self.cursor.take() {
                 Some(cursor) => cursor,
                 None => match env.router.inbox(env.shard).pop(env.wakes) {
-                    Some((position, delivery)) => Cursor { position, delivery, key: 0, place: 0 },
+                    Some(Entry { position, delivery, places }) => {
+                        self.places += places;
+                        Cursor { position, delivery, key: 0, place: 0, places }
+                    }
                     None => return false,
                 },
             };
@@ -82,6 +91,7 @@ impl Shard {
             cursor.place = 0;
         }
         self.memory += delivered * ENTRY_BYTES;
+        cursor.places = cursor.places.saturating_sub(delivered * ENTRY_BYTES);
         count_many(&env.counters.deliveries, delivered);
         if cursor.key < delivery.keys().len() {
             self.cursor = Some(cursor);

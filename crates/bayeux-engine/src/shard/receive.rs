@@ -7,10 +7,11 @@ use crate::{
     CloseReason, ConnectionId, Frame, SharedFrame, Take, Time,
     deadline::Deadline,
     frame::LastBatch,
-    link::{Ending, HeldConnect, Link, LinkKey, LinkKind, Phase},
+    link::{Ending, HeldConnect, Lent, Link, LinkKey, LinkKind, Phase},
     memory::ENTRY_BYTES,
+    outbox::Batch,
     reply::{ConnectReply, Replies},
-    session::{Receiving, SessionKey},
+    session::{Receiving, Session, SessionKey},
     stats::count,
 };
 
@@ -32,6 +33,13 @@ const WRITE_GRACE: Duration = Duration::from_secs(1);
 
 fn write_deadline(env: &Env<'_>) -> Deadline {
     Deadline::Write(env.now + env.config.write_timeout + WRITE_GRACE)
+}
+
+/// What the session's next frame takes: less at a slow connection, and where memory is short.
+fn next_batch(env: &Env<'_>, session: &Session) -> Option<Batch> {
+    let batch = session.outbox.peek(session.pace.of(env.config.max_batch_bytes))?;
+    let room = env.memory.frame_room(batch.bytes);
+    if room < batch.bytes { session.outbox.peek(room) } else { Some(batch) }
 }
 
 impl Shard {
@@ -188,16 +196,17 @@ impl Shard {
         if !outbox.is_shared() {
             return None;
         }
-        let batch = outbox.peek(session.pace.of(env.config.max_batch_bytes))?;
+        let batch = next_batch(env, session)?;
         let known = self.last_batch.as_ref().and_then(|last| last.frame_of(outbox, batch.messages));
         let frame = known.unwrap_or_else(|| {
             let mut replies = Replies::new();
             replies.push_events(outbox, batch, false);
-            let frame = Arc::new(SharedFrame::new(replies.finish().unwrap_or_default()));
+            let frame = SharedFrame::new(replies.finish().unwrap_or_default(), batch.messages, env.memory);
+            let frame = Arc::new(frame);
             self.last_batch = Some(LastBatch::new(outbox, batch.messages, frame.clone()));
             frame
         });
-        link.lent = Some(batch.through);
+        link.lent = Some(Lent { through: batch.through, bytes: 0 });
         let session = link.session;
         self.settle(env, session);
         Some(frame)
@@ -210,10 +219,11 @@ impl Shard {
             return false;
         };
         let session = self.sessions.get(link.session).filter(|session| session.receiving == Receiving::Here(key));
-        let batch = session.and_then(|session| session.outbox.peek(session.pace.of(env.config.max_batch_bytes)));
+        let batch = session.and_then(|session| next_batch(env, session));
         if let (Some(session), Some(batch)) = (session, batch) {
             replies.push_events(&session.outbox, batch, reply);
-            link.lent = Some(batch.through);
+            link.lent = Some(Lent { through: batch.through, bytes: batch.bytes });
+            self.memory += batch.bytes;
         }
         if reply && let Some(held) = link.connect.take() {
             let reply = match link.phase {
@@ -248,8 +258,9 @@ impl Shard {
         };
         let (session, poll) = (link.session, link.kind == LinkKind::Poll);
         let lent = link.lent.take();
-        if let (Some(through), Some(session)) = (lent, self.sessions.get_mut(session)) {
-            self.memory -= session.outbox.commit(through) * ENTRY_BYTES;
+        self.memory -= lent.map_or(0, |lent| lent.bytes);
+        if let (Some(lent), Some(session)) = (lent, self.sessions.get_mut(session)) {
+            self.memory -= session.outbox.commit(lent.through) * ENTRY_BYTES;
             session.pace.held();
         }
         if poll {
@@ -263,6 +274,7 @@ impl Shard {
     pub(crate) fn release(&mut self, env: &mut Env<'_>, key: LinkKey) -> Option<Link> {
         let mut link = self.links.remove(key)?;
         env.wakes.discard(link.waker.take());
+        self.memory -= link.lent.map_or(0, |lent| lent.bytes);
         let session = link.session;
         if let (Some(_), Some(session)) = (link.lent, self.sessions.get_mut(session)) {
             session.pace.broke();
@@ -371,8 +383,8 @@ impl Shard {
             Receiving::Away => return self.settle(env, key),
         };
         count(&env.counters.writes_cut);
-        if let Some(through) = self.links.get_mut(writer).and_then(|link| link.lent.take()) {
-            self.memory -= session.outbox.commit(through) * ENTRY_BYTES;
+        if let Some(lent) = self.links.get_mut(writer).and_then(|link| link.lent.take()) {
+            self.memory -= session.outbox.commit(lent.through) * ENTRY_BYTES + lent.bytes;
         }
         self.end_link(env, writer, Ending::Cut);
         self.receive(env, key, next.map_or(Receiving::Away, Receiving::Here));

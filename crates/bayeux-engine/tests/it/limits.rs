@@ -203,6 +203,74 @@ fn a_delivery_counts_once_however_many_wait_for_it() {
 }
 
 #[test]
+fn places_in_outboxes_are_reserved_before_a_publish_is_accepted() {
+    let mut config = Config::default();
+    config.max_memory = 2 * 1024 * 1024;
+    let mut world = World::with_shards(config, 2);
+    let mut peers: Vec<_> = (0..400).map(|_| world.poller()).collect();
+    for peer in &mut peers {
+        world.subscribe(peer, json!("/a"));
+    }
+    // Who has two patterns that match may need two places, as far as a publish can tell, and takes one.
+    world.subscribe(&mut peers[0], json!("/*"));
+    let mut publisher = world.pusher();
+    // From here on nobody delivers unless told.
+    let pumper = Pumper::register(world.engine.clone());
+    let before = world.engine.memory();
+    let mut accepted = 0;
+    while world.publish(&mut publisher, "/a", json!(1))["successful"] == true {
+        accepted += 1;
+        assert!(accepted < 1000, "it is bounded");
+    }
+    let reserved = world.engine.memory();
+    assert!(reserved <= 2 * 1024 * 1024 && accepted > 20, "{accepted} accepted: {reserved}");
+    assert!(reserved - before > accepted * 401 * 32, "{accepted} accepted: {}", reserved - before);
+    assert_eq!(world.engine.audit(world.now).map(|audit| audit.memory), Ok(reserved));
+    // A fan-out that is cut in the middle has turned some of it into places.
+    for shard in 0..2 {
+        assert!(pumper.pump_shard(shard, world.now, 30, Waker::noop()).more);
+        assert_eq!(world.engine.audit(world.now).map(|audit| audit.memory), Ok(world.engine.memory()));
+        assert_eq!(world.engine.memory(), reserved);
+    }
+    for shard in 0..2 {
+        while pumper.pump_shard(shard, world.now, 1000, Waker::noop()).more {}
+    }
+    // What nobody took is free again: one place of each message.
+    assert_eq!(world.engine.memory(), reserved - accepted * 32);
+    // What is lost with a shard is free too, wherever it was.
+    drop(world.publish(&mut publisher, "/a", json!(1)));
+    let mut poller = world.poller();
+    world.engine.break_shard(0, world.now);
+    world.engine.break_shard(1, world.now);
+    assert_eq!(world.connect(&mut poller, "lost").replies[0]["error"], "402::session_unknown");
+    assert_eq!(world.engine.audit(world.now).map(|audit| audit.memory), Ok(world.engine.memory()));
+    drop(pumper);
+    world.pass(Duration::from_secs(40));
+    assert_eq!((world.engine.sessions(), world.engine.memory()), (0, 0));
+}
+
+#[test]
+fn frames_count_as_long_as_they_are_written_and_are_short_where_memory_is() {
+    let mut config = Config::default();
+    config.max_memory = 128 * 1024;
+    let mut world = World::new(config);
+    let (mut stalled, mut publisher) = (world.poller(), world.pusher());
+    world.subscribe(&mut stalled, json!("/a"));
+    let mut accepted = 0;
+    while world.publish(&mut publisher, "/a", json!("x".repeat(1000)))["successful"] == true {
+        accepted += 1;
+    }
+    let before = world.engine.memory();
+    let outcome = world.connect(&mut stalled, "short");
+    let messages = outcome.replies.len() - 1;
+    assert!((2..=4).contains(&messages), "{messages} of {accepted}: there is room for a short frame only");
+    assert!(world.engine.memory() > before + 2000, "the frame is under way");
+    assert_eq!(world.engine.audit(world.now).map(|audit| audit.memory), Ok(world.engine.memory()));
+    outcome.answer.lent.iter().for_each(|ticket| world.engine.confirm(world.now, *ticket));
+    assert!(world.engine.memory() < before - 2000, "it is written");
+}
+
+#[test]
 fn no_memory_budget_is_none() {
     let mut config = Config::default();
     config.max_memory = 0;
