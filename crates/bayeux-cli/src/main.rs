@@ -3,6 +3,7 @@
 mod args;
 mod chat;
 mod logs;
+mod purge;
 mod server;
 mod units;
 

@@ -22,7 +22,7 @@ use bayeux_server::{
 
 use crate::{
     args::{Common, Dev, FrontKind, LogFormat, Serve},
-    chat, logs,
+    chat, logs, purge,
 };
 
 /// How long clients have to take their last reply on shutdown.
@@ -96,6 +96,7 @@ async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, path, tls = secure, front = ?common.front, "serving");
     announce(address, &path, dev, secure);
     actix_rt::spawn(stop_on_signal(bayeux.clone(), server.handle(), signals));
+    actix_rt::spawn(purge::run());
     let ended = server.await.map_err(Failure::Run);
     let counted = format!("{} {}", bayeux.engine().stats(), bayeux.stats());
     tracing::info!("counted: {}", if counted.trim().is_empty() { "nothing" } else { counted.trim() });

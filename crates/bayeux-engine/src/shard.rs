@@ -231,7 +231,7 @@ impl Shard {
         if self.sessions.len() == 0 {
             self.last_batch = None;
         }
-        if self.ids.capacity() > 1024 && self.ids.len() * 4 < self.ids.capacity() {
+        if self.ids.capacity() > 64 && self.ids.len() * 4 < self.ids.capacity() {
             self.ids.shrink_to(2 * self.ids.len());
         }
         self.deadlines.remove(&mut session.armed, key);

@@ -9,6 +9,9 @@ pub(crate) struct Key {
     pub(crate) serial: u64,
 }
 
+/// Places that stay when they are empty.
+const KEPT: usize = 64;
+
 pub(crate) struct Store<T> {
     slab: Slab<(u64, T)>,
     next_serial: u64,
@@ -54,12 +57,12 @@ impl<T> Store<T> {
     /// takes time in proportion to its size, so not before as many have left.
     fn shrink(&mut self) {
         let capacity = self.slab.capacity();
-        if capacity > 1024 && self.removed * 2 > capacity && self.slab.len() * 4 < capacity {
+        if capacity > KEPT && self.removed * 2 > capacity && self.slab.len() * 4 < capacity {
             self.slab.shrink_to_fit();
             if self.slab.capacity() < capacity {
                 self.removed = 0;
             }
-        } else if self.slab.is_empty() && capacity > 1024 {
+        } else if self.slab.is_empty() && capacity > KEPT {
             self.slab = Slab::new();
             self.removed = 0;
         }
@@ -97,7 +100,7 @@ mod tests {
             for key in keys {
                 assert!(store.remove(key).is_some());
             }
-            assert!(store.slab.capacity() <= 1024, "order {order}: {}", store.slab.capacity());
+            assert!(store.slab.capacity() <= KEPT, "order {order}: {}", store.slab.capacity());
         }
     }
 }
