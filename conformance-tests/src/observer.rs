@@ -76,7 +76,9 @@ impl Observer {
         let shown = Json::from(format!("{}: {:?}", peer.transport(), response.headers));
         let cache = response.header("cache-control").unwrap_or_default();
         self.rule(Rule::NotCacheable, cache.contains("no-store") || cache.contains("no-cache"), &shown);
-        if peer.transport() == Transport::LongPolling {
+        // A case may ask for a script whatever its transport; its type is for the cases about callback-polling.
+        let is_script = !response.body.trim_ascii_start().starts_with(b"[") && !response.body.starts_with(b"{");
+        if peer.transport() == Transport::LongPolling && !is_script {
             let kind = response.header("content-type").unwrap_or_default().to_ascii_lowercase();
             let charset = kind.split_once("charset=").map(|(_, charset)| charset.trim_matches('"'));
             let json = kind.starts_with("application/json") && charset.is_none_or(|charset| charset == "utf-8");

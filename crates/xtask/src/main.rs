@@ -1,6 +1,7 @@
 //! `cargo xtask`: the tasks of this workspace, each a command; what CI runs is one of them.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // Reports are what these commands are for.
 
+mod kill_matrix;
 mod limits;
 mod process;
 mod setup;
@@ -45,6 +46,14 @@ enum Task {
     Limits,
     /// Check the protocol-spec: its clauses against code, cases, vectors and what is generated of them.
     SpecCheck(spec_check::Options),
+    /// Try the conformance suite on a server with one defect at a time.
+    ///
+    /// Fails if a defect is found by none of the cases that are named for it, or changes others. Lists the binding cases
+    /// that no defect makes fail.
+    KillMatrix {
+        /// These defects only; `bayeux-mutant-server --list` names them.
+        defect: Vec<String>,
+    },
     /// Run what finds more the longer it runs.
     #[command(subcommand)]
     Soak(soak::Soak),
@@ -58,6 +67,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Limits => limits::run(),
         Task::SpecCheck(options) => spec_check::run(&options),
+        Task::KillMatrix { defect } => kill_matrix::run(&defect).map(|matrix| matrix.is_fine()),
         Task::Soak(what) => soak::run(&what),
     });
     match done {

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     os::unix::process::CommandExt,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::{
         Mutex, PoisonError,
         mpsc::{self, RecvTimeoutError},
@@ -32,17 +32,42 @@ pub(crate) enum How {
     TimedOut(Duration),
 }
 
-/// The process group of the program that runs at the moment. Each program has a group of its own, so that what it started
+/// The process groups of the programs that run at the moment. Each program has a group of its own, so that what it started
 /// can be ended with it; the terminal's Ctrl-C reaches our own group only.
-static RUNNING: Mutex<Option<Pid>> = Mutex::new(None);
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// From now on Ctrl-C, SIGTERM and SIGHUP end the running program too.
+/// A program that runs beside us, and is ended with all it started when this is dropped.
+pub(crate) struct Background {
+    child: Child,
+    group: Pid,
+}
+
+impl Background {
+    /// Starts it.
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        let (child, group) = spawn(command)?;
+        Ok(Self { child, group })
+    }
+
+    /// What it prints.
+    pub(crate) fn stdout(&mut self) -> &mut ChildStdout {
+        self.child.stdout.as_mut().expect("it is piped")
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        end(self.group);
+        // It was killed; there is nothing to learn from how it ended.
+        let _ = self.child.wait();
+        forget(self.group);
+    }
+}
+
+/// From now on Ctrl-C, SIGTERM and SIGHUP end the running programs too.
 pub(crate) fn end_children_with_us() -> Result<()> {
     ctrlc::set_handler(|| {
-        let group = *RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(group) = group {
-            end(group);
-        }
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().for_each(end);
         std::process::exit(130);
     })
     .context("cannot listen for Ctrl-C")
@@ -62,14 +87,26 @@ pub(crate) fn run_quietly(command: &mut Command, limit: Duration) -> Result<Ende
     Ok(ended)
 }
 
-fn run_into(terminal: &mut impl Write, command: &mut Command, limit: Duration) -> Result<Ended> {
+/// The same, and shows nothing of what it prints, not even if it fails.
+pub(crate) fn run_unseen(command: &mut Command, limit: Duration) -> Result<Ended> {
+    run_into(&mut std::io::sink(), command.stderr(Stdio::null()), limit)
+}
+
+fn spawn(command: &mut Command) -> Result<(Child, Pid)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut child = command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let child = command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     let group = Pid::from_child(&child);
-    *running = Some(group);
-    drop(running);
+    running.push(group);
+    Ok((child, group))
+}
 
+fn forget(group: Pid) {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| *other != group);
+}
+
+fn run_into(terminal: &mut impl Write, command: &mut Command, limit: Duration) -> Result<Ended> {
+    let (mut child, group) = spawn(command)?;
     let (finished, waiting) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
         let late = waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
@@ -81,7 +118,7 @@ fn run_into(terminal: &mut impl Write, command: &mut Command, limit: Duration) -
     let stdout = show(terminal, &mut child);
     let status = child.wait().context("cannot wait for a program that was started")?;
     drop(finished);
-    *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    forget(group);
     let late = watchdog.join().expect("the watchdog does not panic");
     let how = if late {
         How::TimedOut(limit)
@@ -146,6 +183,21 @@ mod tests {
         let ended = shell("echo begun; sleep 600 & sleep 600", Duration::from_millis(200));
         assert_eq!(ended.how, How::TimedOut(Duration::from_millis(200)));
         assert_eq!(ended.stdout, "begun\n");
+        assert!(begun.elapsed() < Duration::from_secs(300));
+    }
+
+    #[test]
+    fn what_runs_beside_us_is_ended_with_all_it_started() {
+        let begun = Instant::now();
+        let mut program = Command::new("sh");
+        let mut beside = Background::start(program.args(["-c", "echo ready; sleep 600 & sleep 600"])).expect("sh runs");
+        let mut stdout = BufReader::new(beside.child.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("it prints a line");
+        assert_eq!(line, "ready\n");
+        drop(beside);
+        // The inner one holds standard output open: this ends only when both have.
+        assert_eq!(stdout.read_line(&mut line).expect("it ends"), 0);
         assert!(begun.elapsed() < Duration::from_secs(300));
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum What {
     Clippy,
     /// All Rust tests: cargo test --workspace.
     Rust,
+    /// The conformance suite finds each defect of a server that is made to have it.
+    KillMatrix,
     /// Every interleaving of the engine's concurrent parts, tried out by loom.
     Loom,
     /// Rustdoc finds nothing wrong in the libraries.
@@ -68,6 +70,7 @@ fn steps_of(what: What) -> &'static [Step] {
         What::Fmt => &[Step::Fmt],
         What::Clippy => &[Step::Clippy],
         What::Rust => &[Step::Rust],
+        What::KillMatrix => &[Step::KillMatrix],
         What::Loom => &[Step::Loom],
         What::Doc => &[Step::Doc],
         What::Tidy => &[Step::Tidy],

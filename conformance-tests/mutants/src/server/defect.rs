@@ -191,10 +191,12 @@ defects! {
     /// Faye.
     SocketBadJsonIgnored "socket-bad-json-ignored" "a message on a WebSocket that is no JSON gets no answer"
         kills ["WS-008"] also [];
-    EveryFiftiethLost "every-fiftieth-lost" "one event of 50 is lost"
+    QueueCut "queue-cut" "an event for which 40 others wait is lost"
+        kills ["BT-007" "BT-011"] also [];
+    EveryFiftiethLost "every-fiftieth-lost" "each session loses one event of fifty"
         kills ["MO-001" "BT-007"] also [];
-    EveryFiftiethOvertakes "every-fiftieth-overtakes" "one event of 50 overtakes the one before"
-        kills ["MO-002" "BT-007" "DL-014"] also [];
+    FifthOvertakes "fifth-overtakes" "the fifth event that waits overtakes the fourth"
+        kills ["DL-014" "MO-002" "BT-007"] also [];
 }
 
 /// The defect of this name.

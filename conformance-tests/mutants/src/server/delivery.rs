@@ -91,14 +91,16 @@ impl World {
                 1
             };
             browsers.push(session.browser.clone());
-            state.deliveries += 1;
-            let is_unlucky = state.deliveries.is_multiple_of(50);
-            if session.backlog() + copies > MAX_QUEUE || (is_unlucky && self.has(Defect::EveryFiftiethLost)) {
+            if session.backlog() + copies > MAX_QUEUE || (self.has(Defect::QueueCut) && session.queue.len() == 40) {
+                continue;
+            }
+            session.delivered += 1;
+            if self.has(Defect::EveryFiftiethLost) && session.delivered.is_multiple_of(50) {
                 continue;
             }
             session.queue.extend(std::iter::repeat_n(event.clone(), copies));
             let length = session.queue.len();
-            if is_unlucky && length > 1 && self.has(Defect::EveryFiftiethOvertakes) {
+            if self.has(Defect::FifthOvertakes) && length.is_multiple_of(5) {
                 session.queue.swap(length - 1, length - 2);
             }
         }

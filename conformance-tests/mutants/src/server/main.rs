@@ -40,7 +40,7 @@ struct Args {
     #[arg(long, value_name = "MS", default_value_t = 500)]
     timeout: u64,
     /// How long a session lives without a connect, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 2000)]
+    #[arg(long, value_name = "MS", default_value_t = 4000)]
     max_interval: u64,
     /// Print the defects and the cases that must find them
     #[arg(long)]

@@ -29,6 +29,9 @@ impl World {
             }
             return answer.messages.push(reply);
         }
+        if let Some(socket) = &origin.socket {
+            state.detach(socket);
+        }
         let ack = request.get("ext").and_then(|ext| ext.get("ack")) == Some(&Value::Bool(true));
         let mut session = Session::new(origin.browser.id.clone(), ack, self.max_interval);
         session.socket.clone_from(&origin.socket);

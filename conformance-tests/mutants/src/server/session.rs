@@ -15,6 +15,8 @@ pub(crate) struct Session {
     pub(crate) subscriptions: Vec<String>,
     /// Events that wait for a response.
     pub(crate) queue: VecDeque<Message>,
+    /// How many events it was given.
+    pub(crate) delivered: u64,
     /// The acknowledgement extension, if it was agreed on.
     pub(crate) ack: Option<Ack>,
     /// The connect that is held.
@@ -64,6 +66,7 @@ impl Session {
             browser,
             subscriptions: Vec::new(),
             queue: VecDeque::new(),
+            delivered: 0,
             ack: ack.then(Ack::default),
             held: None,
             socket: None,

@@ -30,8 +30,6 @@ pub(crate) struct State {
     pub(crate) sessions: HashMap<String, Session>,
     /// Numbers of connects that were held, and of sessions.
     pub(crate) counter: u64,
-    /// How many events went into queues.
-    pub(crate) deliveries: u64,
     /// Events lately published, for a defect.
     pub(crate) lately: VecDeque<Message>,
 }
@@ -159,7 +157,14 @@ impl World {
 
     /// Forgets a WebSocket that has ended; its sessions go on for a while.
     pub(crate) fn detach(&self, socket: &Arc<Notify>) {
-        for session in self.state().sessions.values_mut() {
+        self.state().detach(socket);
+    }
+}
+
+impl State {
+    /// Lets no session push to this WebSocket any more: it ended, or belongs to a newer session.
+    pub(crate) fn detach(&mut self, socket: &Arc<Notify>) {
+        for session in self.sessions.values_mut() {
             if session.socket.as_ref().is_some_and(|other| Arc::ptr_eq(other, socket)) {
                 session.socket = None;
             }

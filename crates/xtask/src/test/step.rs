@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::counts::{Counts, Form};
 use crate::{
+    kill_matrix,
     process::{self, How},
     setup, spec_check, tidy, workspace,
 };
@@ -19,6 +20,7 @@ pub(super) enum Step {
     Spec,
     Clippy,
     Rust,
+    KillMatrix,
     Loom,
     Doc,
     Build,
@@ -48,13 +50,14 @@ const TEST_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 impl Step {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Setup,
         Self::Fmt,
         Self::Tidy,
         Self::Spec,
         Self::Clippy,
         Self::Rust,
+        Self::KillMatrix,
         Self::Loom,
         Self::Doc,
         Self::Build,
@@ -70,6 +73,7 @@ impl Step {
             Self::Spec => "spec",
             Self::Clippy => "clippy",
             Self::Rust => "rust",
+            Self::KillMatrix => "mutants",
             Self::Loom => "loom",
             Self::Doc => "doc",
             Self::Build => "build",
@@ -86,6 +90,7 @@ impl Step {
             Self::Spec => "protocol-spec, code and cases say the same",
             Self::Clippy => "clippy over all crates and targets",
             Self::Rust => "the Rust tests of all crates",
+            Self::KillMatrix => "the conformance suite against a server with one defect at a time",
             Self::Loom => "every interleaving of the engine's concurrent parts",
             Self::Doc => "rustdoc finds nothing wrong in the libraries",
             Self::Build => "the release binary for the real clients",
@@ -108,6 +113,7 @@ impl Step {
             }),
             Self::Clippy => check(cargo("clippy").args(["--workspace", "--all-targets", "--", "--deny", "warnings"])),
             Self::Rust => rust(),
+            Self::KillMatrix => kill_matrix(),
             Self::Loom => loom(),
             // Of the libraries: what a program's command line is made of is help text, and no documentation.
             Self::Doc => {
@@ -139,6 +145,15 @@ fn rust() -> Result<Outcome> {
         return Ok(built);
     }
     tests(cargo("test").args(["--workspace", "--no-fail-fast"]), TEST_LIMIT, Form::Cargo)
+}
+
+/// Each defect counts as a test: it passes if the suite finds it.
+fn kill_matrix() -> Result<Outcome> {
+    let matrix = kill_matrix::run(&[])?;
+    let counts =
+        Counts { passed: matrix.killed as u64, failed: matrix.survived as u64, skipped: matrix.pending as u64 };
+    let failure = (!matrix.is_fine()).then(|| "the table above says which defects".to_owned());
+    Ok(Outcome { counts: Some(counts), failure })
 }
 
 /// Under loom the engine is another program, in a directory of its own, so that nothing else is built anew.
