@@ -1,16 +1,17 @@
 //! The command line. `bayeux conformance` runs the same.
 
-use crate::case::{self, Case, Kind, Profile};
+mod client;
+mod options;
+
+use self::options::{ChoiceArgs, ToldArgs};
+use crate::case::{self, Case, Kind};
 use crate::expected::Expected;
 use crate::json::{Json, object, parse};
-use crate::peer::Transport;
 use crate::probe::discover;
 use crate::report::{Terminal, junit, result, summary};
-use crate::run::{Choice, Outcome, Suite, run};
+use crate::run::{Choice, Outcome, Progress, Subject, Suite, run};
 use crate::target::Target;
-use crate::verdict::Level;
 use clap::{Args, Parser, Subcommand};
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,8 +41,10 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Runs the cases against a server
+    /// Runs the cases about servers against a server
     Server(Box<ServerArgs>),
+    /// Runs the cases about clients against a client
+    Client(Box<client::ClientArgs>),
     /// Lists the cases
     List {
         /// As JSON
@@ -59,21 +62,8 @@ enum Action {
 struct ServerArgs {
     /// The endpoint: http, https, ws or wss
     url: String,
-    /// Only these transports: long-polling, websocket, callback-polling
-    #[arg(long, value_name = "NAME", value_parser = transport)]
-    transport: Vec<Transport>,
-    /// Only these cases or clauses; * stands for anything
-    #[arg(long, value_name = "PATTERN")]
-    only: Vec<String>,
-    /// Not these cases or clauses
-    #[arg(long, value_name = "PATTERN")]
-    skip: Vec<String>,
-    /// Only cases of this level or a stricter one: may, should, must
-    #[arg(long, value_name = "LEVEL", default_value = "may", value_parser = level)]
-    level: Level,
-    /// What to conform to, beside the published text: base, cometd, faye, hardened, or all
-    #[arg(long, value_name = "NAME", default_value = "base", value_delimiter = ',')]
-    profile: Vec<String>,
+    #[command(flatten)]
+    choice: ChoiceArgs,
     /// How long a session without a connect lives, in milliseconds; some cases need to know
     #[arg(long, value_name = "MS")]
     max_interval: Option<u64>,
@@ -89,42 +79,8 @@ struct ServerArgs {
     /// A PEM file of certificates to trust, beside the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// How many cases run side by side
-    #[arg(long, value_name = "N", default_value_t = 24)]
-    jobs: usize,
-    /// The seed of their order; chosen and printed if none is given
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// The implementation's name and version, for the reports
-    #[arg(long, value_name = "NAME", default_value = "the server")]
-    name: String,
-    /// Files to write: json=FILE, junit=FILE
-    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',', value_parser = report)]
-    report: Vec<(String, PathBuf)>,
-    /// A file of findings that are known, each with its reason
-    #[arg(long, value_name = "FILE")]
-    expect: Option<PathBuf>,
-    /// Print what went over the wire in each case that did not pass
-    #[arg(short, long)]
-    verbose: bool,
-    /// Print the selected cases and run none
-    #[arg(long)]
-    list: bool,
-}
-
-fn transport(name: &str) -> Result<Transport, String> {
-    Transport::parse(name).ok_or_else(|| format!("the suite speaks {}", Transport::ALL.map(Transport::name).join(", ")))
-}
-
-fn level(name: &str) -> Result<Level, String> {
-    Level::parse(name).ok_or_else(|| "it is one of may, should, must".into())
-}
-
-fn report(text: &str) -> Result<(String, PathBuf), String> {
-    match text.split_once('=') {
-        Some((kind @ ("json" | "junit"), file)) if !file.is_empty() => Ok((kind.to_owned(), file.into())),
-        _ => Err("it is json=FILE or junit=FILE".into()),
-    }
+    #[command(flatten)]
+    told: ToldArgs,
 }
 
 /// Runs the command line, and returns the exit code of the process.
@@ -139,6 +95,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match command.action {
         Action::Server(args) => server(*args),
+        Action::Client(args) => client::client(*args),
         Action::List { json, only } => list(json, &only),
     };
     ExitCode::from(done.unwrap_or_else(|(code, why)| {
@@ -177,7 +134,8 @@ fn list(json: bool, only: &[String]) -> Result<u8, Stopped> {
         print(&format!("[\n{}\n]\n", items.join(",\n")));
     } else {
         for case in &cases {
-            print(&format!("{:<9}{:<8}{:<10}{}\n", case.id, case.level.to_string(), case.profile, case.title));
+            let (level, role) = (case.level.to_string(), case.role());
+            print(&format!("{:<9}{level:<8}{role:<8}{:<10}{}\n", case.id, case.profile, case.title));
         }
     }
     Ok(EXIT_GOOD)
@@ -190,55 +148,74 @@ fn describe(case: &Case) -> Json {
         ("level", case.level.to_string().into()),
         ("clauses", list(case.clauses.iter().map(String::as_str).collect())),
         ("title", case.title.as_str().into()),
-        ("role", "server".into()),
+        ("role", case.role().to_string().into()),
         ("profile", case.profile.to_string().into()),
         ("transports", list(case.transports.iter().map(|transport| transport.name()).collect())),
-        ("kind", if matches!(case.kind, Kind::Steps(_)) { "data" } else { "code" }.into()),
+        ("kind", if matches!(case.kind, Kind::Steps(_) | Kind::Stage(_)) { "data" } else { "code" }.into()),
     ])
 }
 
 fn server(args: ServerArgs) -> Result<u8, Stopped> {
     let target = target(&args)?;
-    let expected = match &args.expect {
-        None => Expected::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| usage(format!("{}: {error}", path.display())))?;
-            Expected::parse(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?
+    let run = Prepared::new(&args.choice, args.told, args.choice.jobs.unwrap_or(24))?;
+    let list = args.choice.list;
+    within_runtime(async {
+        if list {
+            return run.list(Subject::Server(Rc::new(target)));
         }
-    };
-    let seed = args.seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
-    let choice = Choice {
-        only: args.only.clone(),
-        skip: args.skip.clone(),
-        level: args.level,
-        profiles: profiles(&args.profile)?,
-        transports: args.transport.iter().copied().collect(),
-        jobs: args.jobs,
-        seed,
-    };
-    let cases = case::all().map_err(usage)?;
+        let target = discover(target).await.map_err(|why| (EXIT_UNREACHABLE, format!("{}: {why}", args.url)))?;
+        run.run(Subject::Server(Rc::new(target)), Rc::new(Terminal::new())).await
+    })
+}
+
+/// Runs what needs a runtime, and tasks that stay on this thread.
+fn within_runtime(work: impl Future<Output = Result<u8, Stopped>>) -> Result<u8, Stopped> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| usage(format!("no runtime: {error}")))?;
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        if args.list {
-            for instance in Suite::new(cases, target, choice).instances {
-                print(&format!("{}\n", instance.id()));
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}
+
+/// A run that is ready to start, whoever is asked.
+struct Prepared {
+    cases: Vec<Case>,
+    choice: Choice,
+    expected: Expected,
+    told: ToldArgs,
+}
+
+impl Prepared {
+    fn new(args: &ChoiceArgs, told: ToldArgs, jobs: usize) -> Result<Self, Stopped> {
+        let expected = match &told.expect {
+            None => Expected::default(),
+            Some(path) => {
+                let text =
+                    std::fs::read_to_string(path).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+                Expected::parse(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?
             }
-            return Ok(EXIT_GOOD);
+        };
+        Ok(Self { cases: case::all().map_err(usage)?, choice: args.choice(jobs)?, expected, told })
+    }
+
+    fn list(self, subject: Subject) -> Result<u8, Stopped> {
+        for instance in Suite::new(self.cases, subject, self.choice).instances {
+            print(&format!("{}\n", instance.id()));
         }
-        let target = discover(target).await.map_err(|why| (EXIT_UNREACHABLE, format!("{}: {why}", args.url)))?;
-        let suite = Suite::new(cases, target, choice);
+        Ok(EXIT_GOOD)
+    }
+
+    async fn run(self, subject: Subject, progress: Rc<dyn Progress>) -> Result<u8, Stopped> {
+        let suite = Suite::new(self.cases, subject, self.choice);
         if suite.instances.is_empty() {
             return Err(usage("no case is selected"));
         }
         introduce(&suite);
-        let outcomes = run(&suite, Rc::new(Terminal::new())).await;
-        write_reports(&args, &suite, &outcomes)?;
-        print(&summary(&outcomes, args.verbose));
-        Ok(conclude(&expected, &outcomes))
-    })
+        let outcomes = run(&suite, progress).await;
+        write_reports(&self.told, &suite, &outcomes)?;
+        print(&summary(&outcomes, self.told.verbose));
+        Ok(conclude(&self.expected, &outcomes))
+    }
 }
 
 fn target(args: &ServerArgs) -> Result<Target, Stopped> {
@@ -264,31 +241,16 @@ fn target(args: &ServerArgs) -> Result<Target, Stopped> {
     Ok(target)
 }
 
-fn profiles(names: &[String]) -> Result<BTreeSet<Profile>, Stopped> {
-    if names.iter().any(|name| name == "all") {
-        return Ok(Profile::ALL.into());
-    }
-    names
-        .iter()
-        .map(|name| {
-            Profile::parse(name).ok_or_else(|| {
-                usage(format!("no profile is called {name:?}: {}, all", Profile::ALL.map(|p| p.to_string()).join(", ")))
-            })
-        })
-        .collect()
-}
-
 fn introduce(suite: &Suite) {
-    let target = &suite.target;
-    let capabilities: Vec<_> = target.capabilities.iter().map(String::as_str).collect();
-    say(&format!("{}\n  it has {}\n", target.url, capabilities.join(", ")));
-    for (name, fact) in &target.facts {
+    let capabilities: Vec<_> = suite.subject.capabilities().iter().map(String::as_str).collect();
+    say(&format!("{}\n  it has {}\n", suite.subject.name(), capabilities.join(", ")));
+    for (name, fact) in suite.subject.facts() {
         say(&format!("  {name}: {fact}\n"));
     }
     say(&format!("  {} cases, seed {}\n", suite.instances.len(), suite.choice.seed));
 }
 
-fn write_reports(args: &ServerArgs, suite: &Suite, outcomes: &[Outcome]) -> Result<(), Stopped> {
+fn write_reports(args: &ToldArgs, suite: &Suite, outcomes: &[Outcome]) -> Result<(), Stopped> {
     for (kind, path) in &args.report {
         let text = match kind.as_str() {
             "json" => format!("{}\n", result(&args.name, suite, outcomes)),

@@ -1,11 +1,12 @@
 //! A black-box conformance suite for implementations of Bayeux 1.0.
 //!
-//! It judges a server by what goes over the wire, case by case, each about a numbered clause of the protocol specification. It shares
-//! no code with the implementations that it judges: JSON, HTTP and WebSocket are its own, so that what it sends may be malformed
-//! on purpose and nothing of what comes is repaired or hidden.
+//! It judges a server or a client by what goes over the wire, case by case, each about a numbered clause of the protocol
+//! specification. It shares no code with the implementations that it judges: JSON, HTTP and WebSocket are its own, so that what it
+//! sends may be malformed on purpose and nothing of what comes is repaired or hidden.
 //!
 //! In reading order: [`case`] (what a case is), [`run`] (how cases are run and judged), [`peer`] (a simulated client), [`scene`]
-//! (the world of one case), [`probe`] (what a server can do), [`report`] (what is told), and the bytes in [`wire`] and [`json`].
+//! (the world of one case), [`probe`] (what a server can do), [`stage`] (the suite as a server, for clients), [`report`] (what is
+//! told), and the bytes in [`wire`] and [`json`].
 
 pub mod budget;
 pub mod builtin;
@@ -20,6 +21,7 @@ pub mod probe;
 pub mod report;
 pub mod run;
 pub mod scene;
+pub mod stage;
 pub mod target;
 pub mod transcript;
 pub mod verdict;

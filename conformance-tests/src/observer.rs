@@ -1,6 +1,7 @@
 //! What must hold for every message of a whole run, whatever the case: each of these rules is a case of its own, judged when all
 //! others are done.
 
+use crate::case::Role;
 use crate::json::Json;
 use crate::peer::{Peer, Transport, is_event};
 use crate::verdict::{Finding, Verdict};
@@ -29,6 +30,51 @@ pub enum Rule {
     NotCacheable,
     /// Responses with messages are JSON.
     ContentType,
+    /// A client's handshake says what it must.
+    Handshake,
+    /// A client's handshake is alone.
+    HandshakeAlone,
+    /// A client offers long-polling.
+    LongPollingOffered,
+    /// A client's requests are POSTs of JSON.
+    Post,
+    /// A client's batches are arrays.
+    Array,
+    /// A client's ids are there and its own.
+    Ids,
+    /// A client's messages carry the clientId that it got.
+    ClientId,
+    /// A client connects by a type that the server offered.
+    OfferedType,
+    /// A client has one connect outstanding.
+    OneConnect,
+    /// A client waits for the interval.
+    Interval,
+    /// A client forgets the clientId of a session that has ended.
+    OldClientId,
+    /// A client does not ask too often.
+    Busy,
+    /// A client's connects have their fields.
+    Connect,
+    /// A client's subscribe requests have their fields.
+    Subscribe,
+    /// A client's unsubscribe requests have their fields.
+    Unsubscribe,
+    /// A client's publishes have their fields.
+    Publish,
+    /// A client's disconnect requests have their fields.
+    Disconnect,
+    /// A client sends nothing that earlier drafts had.
+    NoDrafts,
+    /// A client does not send a request behind one that is unanswered.
+    NoPipelining,
+}
+
+impl Rule {
+    /// Whom it is about.
+    pub fn role(self) -> Role {
+        if self < Self::Handshake { Role::Server } else { Role::Client }
+    }
 }
 
 /// Counts what it saw, and keeps the first breaches of each rule.
@@ -91,7 +137,8 @@ impl Observer {
         self.rule(Rule::Readable, false, &Json::from(format!("{}: {why}", peer.transport())));
     }
 
-    fn rule(&self, rule: Rule, holds: bool, shown: &Json) {
+    /// Notes whether a rule was kept once, with what shows it.
+    pub fn rule(&self, rule: Rule, holds: bool, shown: &Json) {
         let mut all = self.seen.borrow_mut();
         let seen = all.entry(rule).or_default();
         seen.checked += 1;

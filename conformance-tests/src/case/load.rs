@@ -1,14 +1,14 @@
 //! Reads the case files, which are part of the program, and puts the cases that are written in Rust beside them.
 
 use super::fields::Fields;
-use super::{Case, Kind, Profile, Step};
+use super::{Case, Kind, Profile, Role, Staged, Step};
 use crate::json::{Json, parse};
 use crate::peer::Transport;
 use crate::verdict::Level;
 use std::collections::BTreeSet;
 
 /// The files of cases, in the order of reports.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("handshake.json", include_str!("../../cases/handshake.json")),
     ("subscribe.json", include_str!("../../cases/subscribe.json")),
     ("unsubscribe.json", include_str!("../../cases/unsubscribe.json")),
@@ -20,6 +20,7 @@ const FILES: [(&str, &str); 11] = [
     ("advice.json", include_str!("../../cases/advice.json")),
     ("websocket.json", include_str!("../../cases/websocket.json")),
     ("callback-polling.json", include_str!("../../cases/callback-polling.json")),
+    ("client/session.json", include_str!("../../cases/client/session.json")),
 ];
 
 /// What is wrong with a case file. Those of the suite are read by its tests.
@@ -75,7 +76,16 @@ fn parse_case(value: &Json) -> Result<Case, String> {
             .map(|name| Transport::parse(name).ok_or_else(|| format!("no transport is called {name:?}")))
             .collect::<Result<_, _>>()?,
     };
-    let steps = fields.list("steps")?.iter().map(Step::parse).collect::<Result<Vec<_>, _>>()?;
+    let role = match fields.text("role")?.as_deref() {
+        None => Role::Server,
+        Some("client") => Role::Client,
+        Some(other) => return Err(format!("no role is called {other:?}")),
+    };
+    let steps = fields.list("steps")?;
+    let kind = match role {
+        Role::Server => Kind::Steps(steps.iter().map(Step::parse).collect::<Result<_, _>>()?),
+        Role::Client => Kind::Stage(steps.iter().map(Staged::parse).collect::<Result<_, _>>()?),
+    };
     let case = Case {
         id: fields.need_text("id")?,
         title: fields.need_text("title")?,
@@ -88,7 +98,7 @@ fn parse_case(value: &Json) -> Result<Case, String> {
         },
         transports,
         needs: fields.texts("needs")?,
-        kind: Kind::Steps(steps),
+        kind,
     };
     fields.end()?;
     check(&case)?;
@@ -96,11 +106,15 @@ fn parse_case(value: &Json) -> Result<Case, String> {
 }
 
 fn check(case: &Case) -> Result<(), String> {
-    let Kind::Steps(steps) = &case.kind else { return Ok(()) };
+    let judges = match &case.kind {
+        Kind::Steps(steps) => steps.iter().any(Step::judges),
+        Kind::Stage(steps) => steps.iter().any(Staged::judges),
+        Kind::Code(_) | Kind::Whole(_) => true,
+    };
     if case.clauses.is_empty() || case.transports.is_empty() {
         return Err("a case is about a clause, over a transport".into());
     }
-    if !steps.iter().any(Step::judges) {
+    if !judges {
         return Err("no step expects anything".into());
     }
     Ok(())
@@ -119,10 +133,13 @@ mod tests {
     #[test]
     fn every_file_in_the_folder_is_part_of_the_program() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
-        let mut found: Vec<_> = std::fs::read_dir(folder)
-            .expect("the folder of cases")
-            .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
-            .collect();
+        let inside = |folder: &str, prefix: &str| -> Vec<String> {
+            let entries = std::fs::read_dir(folder).expect("a folder of cases").map(|entry| entry.expect("an entry"));
+            let files = entries.filter(|entry| entry.path().is_file());
+            files.map(|entry| format!("{prefix}{}", entry.file_name().to_string_lossy())).collect()
+        };
+        let mut found = inside(folder, "");
+        found.extend(inside(&format!("{folder}/client"), "client/"));
         found.sort();
         let mut known: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
         known.sort();

@@ -3,11 +3,15 @@
 //! Most cases are data, in `cases/*.json`: steps and what each should bring. Those that need a loop, a race or chance are written in
 //! Rust, in `builtin/`. Both kinds are run, filtered and reported alike.
 
+mod act;
+mod answer;
 mod expectation;
 mod fields;
 mod load;
 mod step;
 
+pub use act::{Act, Await, Role, Staged};
+pub use answer::{Answer, Cut, HttpAnswer};
 pub use expectation::{Alternative, Expectation};
 pub use load::{LoadError, all, parse_file};
 pub use step::{FrameSpec, HttpSpec, Open, Part, Step, When};
@@ -46,11 +50,24 @@ pub struct Case {
     pub kind: Kind,
 }
 
+impl Case {
+    /// Whom it is about.
+    pub fn role(&self) -> Role {
+        match &self.kind {
+            Kind::Steps(_) | Kind::Code(_) => Role::Server,
+            Kind::Stage(_) => Role::Client,
+            Kind::Whole(rule) => rule.role(),
+        }
+    }
+}
+
 /// How a case is asked.
 #[derive(Clone)]
 pub enum Kind {
     /// Steps, one after the other.
     Steps(Vec<Step>),
+    /// What the suite does as a server, one after the other.
+    Stage(Vec<Staged>),
     /// In Rust.
     Code(fn(Rc<Scene>, Transport) -> Run),
     /// A rule for every message of the run, judged at its end.

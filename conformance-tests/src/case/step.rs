@@ -3,7 +3,7 @@
 use super::expectation::Expectation;
 use super::fields::Fields;
 use crate::json::Json;
-use crate::pattern;
+use crate::pattern::{self, Variables, fill};
 use crate::peer::Transport;
 
 /// One step.
@@ -92,6 +92,25 @@ pub enum Part {
     Bytes(Vec<u8>),
     /// JSON, with variables.
     Json(Json),
+}
+
+impl Part {
+    /// The bytes of these parts, with the values of variables.
+    pub fn bytes(parts: &[Self], variables: &Variables) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        for part in parts {
+            match part {
+                Self::Text(text) => match fill(&text.as_str().into(), variables)? {
+                    Json::String(text) => bytes.extend_from_slice(text.as_bytes()),
+                    other => bytes.extend_from_slice(other.to_string().as_bytes()),
+                },
+                Self::Repeat(text, times) => bytes.extend_from_slice(text.repeat(*times).as_bytes()),
+                Self::Bytes(raw) => bytes.extend_from_slice(raw),
+                Self::Json(value) => bytes.extend_from_slice(fill(value, variables)?.to_string().as_bytes()),
+            }
+        }
+        Ok(bytes)
+    }
 }
 
 /// A frame to send.
@@ -253,7 +272,7 @@ fn http(value: &Json) -> Result<HttpSpec, String> {
 }
 
 /// A string, or a list of parts.
-fn parts(value: &Json) -> Result<Vec<Part>, String> {
+pub(super) fn parts(value: &Json) -> Result<Vec<Part>, String> {
     match value {
         Json::Array(items) => items.iter().map(part).collect(),
         other => Ok(vec![part(other)?]),
@@ -286,7 +305,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     digits.chunks(2).map(|pair| Some((pair.first()?.to_digit(16)? * 16 + pair.get(1)?.to_digit(16)?) as u8)).collect()
 }
 
-fn frame(value: &Json) -> Result<FrameSpec, String> {
+pub(super) fn frame(value: &Json) -> Result<FrameSpec, String> {
     let fields = Fields::new("the frame", value)?;
     let number = |name: &str, default: u8| -> Result<u8, String> {
         let found = fields.number(name)?;
@@ -308,7 +327,7 @@ fn expectations(values: &[Json]) -> Result<Vec<Expectation>, String> {
     values.iter().map(Expectation::parse).collect()
 }
 
-fn patterns(values: &[Json]) -> Result<Vec<Json>, String> {
+pub(super) fn patterns(values: &[Json]) -> Result<Vec<Json>, String> {
     values.iter().try_for_each(pattern::validate)?;
     Ok(values.to_vec())
 }

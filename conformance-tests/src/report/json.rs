@@ -7,16 +7,20 @@ use crate::verdict::Verdict;
 
 /// The result of a run.
 pub fn result(name: &str, suite: &Suite, outcomes: &[Outcome]) -> Json {
-    let target = &suite.target;
+    let subject = &suite.subject;
     let texts = |items: &mut dyn Iterator<Item = String>| Json::Array(items.map(Json::String).collect());
     object([
         ("suite", env!("CARGO_PKG_VERSION").into()),
         ("name", name.into()),
-        ("url", target.url.as_str().into()),
+        ("role", subject.role().to_string().into()),
+        ("url", subject.name().into()),
         ("seed", suite.choice.seed.into()),
         ("profiles", texts(&mut suite.choice.profiles.iter().map(ToString::to_string))),
-        ("capabilities", texts(&mut target.capabilities.iter().cloned())),
-        ("facts", Json::Object(target.facts.iter().map(|(name, fact)| (name.clone(), fact.as_str().into())).collect())),
+        ("capabilities", texts(&mut subject.capabilities().iter().cloned())),
+        (
+            "facts",
+            Json::Object(subject.facts().iter().map(|(name, fact)| (name.clone(), fact.as_str().into())).collect()),
+        ),
         ("counts", counts(outcomes)),
         ("cases", Json::Array(outcomes.iter().map(case).collect())),
     ])

@@ -5,4 +5,4 @@ mod script;
 mod suite;
 
 pub(crate) use suite::like;
-pub use suite::{Choice, Instance, Outcome, Progress, Suite, run};
+pub use suite::{Choice, Instance, Outcome, Progress, Subject, Suite, run};

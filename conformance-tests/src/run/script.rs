@@ -208,19 +208,7 @@ impl Script {
     }
 
     fn bytes(&self, parts: &[Part]) -> Result<Vec<u8>, Stopped> {
-        let mut bytes = Vec::new();
-        for part in parts {
-            match part {
-                Part::Text(text) => match self.fill(&text.as_str().into())? {
-                    Json::String(text) => bytes.extend_from_slice(text.as_bytes()),
-                    other => bytes.extend_from_slice(other.to_string().as_bytes()),
-                },
-                Part::Repeat(text, times) => bytes.extend_from_slice(text.repeat(*times).as_bytes()),
-                Part::Bytes(raw) => bytes.extend_from_slice(raw),
-                Part::Json(value) => bytes.extend_from_slice(self.fill(value)?.to_string().as_bytes()),
-            }
-        }
-        Ok(bytes)
+        Part::bytes(parts, &self.variables).map_err(mistake)
     }
 
     async fn http(&mut self, spec: &HttpSpec, expect: &Expectation, when: &When) -> Result<Finding, Stopped> {

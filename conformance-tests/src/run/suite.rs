@@ -1,16 +1,17 @@
-//! Chooses cases and runs them side by side, in an order that a seed shuffles. What failed while the machine was too busy is tried
-//! once more, and is inconclusive if that tells nothing either.
+//! Chooses cases and runs them side by side, in an order that a seed shuffles. What failed while the machine was too
+//! busy is tried once more, and is inconclusive if that tells nothing either.
 
 use super::script;
-use crate::case::{Case, Kind, Profile};
+use crate::case::{Case, Kind, Profile, Role};
 use crate::observer::Observer;
 use crate::peer::Transport;
 use crate::scene::Scene;
+use crate::stage::{Actor, play};
 use crate::target::Target;
 use crate::transcript::Entry;
 use crate::verdict::{Finding, Level, Verdict};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -69,12 +70,55 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-/// All instances of a choice, and the target.
+/// Who is asked.
+#[derive(Clone)]
+pub enum Subject {
+    /// A server.
+    Server(Rc<Target>),
+    /// A client.
+    Client(Rc<Actor>),
+}
+
+impl Subject {
+    /// Which cases are about it.
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Server(_) => Role::Server,
+            Self::Client(_) => Role::Client,
+        }
+    }
+
+    /// Where it is, or how it is started.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Server(target) => target.url.as_str(),
+            Self::Client(actor) => actor.command.as_deref().unwrap_or("a client that is started by hand"),
+        }
+    }
+
+    /// What it can do.
+    pub fn capabilities(&self) -> &BTreeSet<String> {
+        match self {
+            Self::Server(target) => &target.capabilities,
+            Self::Client(actor) => &actor.capabilities,
+        }
+    }
+
+    /// What was found of it.
+    pub fn facts(&self) -> &BTreeMap<String, String> {
+        match self {
+            Self::Server(target) => &target.facts,
+            Self::Client(actor) => &actor.facts,
+        }
+    }
+}
+
+/// All instances of a choice, and who is asked.
 pub struct Suite {
     /// In the order of the case files.
     pub instances: Vec<Instance>,
-    /// What was found of the target.
-    pub target: Rc<Target>,
+    /// Who is asked, with what was found of it.
+    pub subject: Subject,
     /// The choice that was made.
     pub choice: Choice,
 }
@@ -87,9 +131,10 @@ pub trait Progress {
 
 impl Suite {
     /// The instances of these cases that the choice selects.
-    pub fn new(cases: Vec<Case>, target: Target, choice: Choice) -> Self {
+    pub fn new(cases: Vec<Case>, subject: Subject, choice: Choice) -> Self {
         let mut instances = Vec::new();
-        for case in cases.into_iter().filter(|case| choice.selects(case)).map(Rc::new) {
+        let chosen = cases.into_iter().filter(|case| case.role() == subject.role() && choice.selects(case));
+        for case in chosen.map(Rc::new) {
             let whole = matches!(case.kind, Kind::Whole(_));
             for &transport in &case.transports {
                 if whole || choice.transports.is_empty() || choice.transports.contains(&transport) {
@@ -97,7 +142,7 @@ impl Suite {
                 }
             }
         }
-        Self { instances, target: Rc::new(target), choice }
+        Self { instances, subject, choice }
     }
 }
 
@@ -141,10 +186,10 @@ pub async fn run(suite: &Suite, progress: Rc<dyn Progress>) -> Vec<Outcome> {
         progress,
     });
     let canary = tokio::task::spawn_local(watch(shared.clone()));
-    let workers: Vec<_> = (0..suite.choice.jobs.max(1))
+    let workers: Vec<_> = (0..suite.choice.jobs.clamp(1, suite.instances.len().max(1)))
         .map(|_| {
-            let (shared, instances, target) = (shared.clone(), suite.instances.clone(), suite.target.clone());
-            tokio::task::spawn_local(async move { work(&shared, &instances, &target).await })
+            let (shared, instances, subject) = (shared.clone(), suite.instances.clone(), suite.subject.clone());
+            tokio::task::spawn_local(async move { work(&shared, &instances, &subject).await })
         })
         .collect();
     for worker in workers {
@@ -190,13 +235,13 @@ fn lost(instance: &Instance) -> Outcome {
     Outcome { instance: instance.clone(), finding, transcript: Vec::new(), took: Duration::ZERO }
 }
 
-async fn work(shared: &Rc<Shared>, instances: &[Instance], target: &Rc<Target>) {
+async fn work(shared: &Rc<Shared>, instances: &[Instance], subject: &Subject) {
     loop {
         let Some(index) = shared.queue.borrow_mut().pop_front() else { return };
         let instance = &instances[index];
-        let mut outcome = attempt(shared, instance, target, 0).await;
+        let mut outcome = attempt(shared, instance, subject, 0).await;
         if let Some(busy) = outcome.1.filter(|_| outcome.0.finding.verdict == Verdict::Fail) {
-            outcome = attempt(shared, instance, target, 1).await;
+            outcome = attempt(shared, instance, subject, 1).await;
             if outcome.0.finding.verdict == Verdict::Fail && outcome.1.is_some() {
                 let reason = format!("timers fired {} ms late; {}", busy.as_millis(), outcome.0.finding.reason);
                 outcome.0.finding = Finding::new(Verdict::Inconclusive, reason);
@@ -210,34 +255,55 @@ async fn work(shared: &Rc<Shared>, instances: &[Instance], target: &Rc<Target>) 
 async fn attempt(
     shared: &Rc<Shared>,
     instance: &Instance,
-    target: &Rc<Target>,
+    subject: &Subject,
     number: usize,
 ) -> (Outcome, Option<Duration>) {
-    let case = &instance.case;
-    let name = case.id.to_ascii_lowercase();
-    let base = format!("/conformance/{}/{name}-{}-{number}", shared.run, instance.transport);
-    let scene = Scene::new(target.clone(), shared.observer.clone(), base);
     let started = Instant::now();
-    let finding = match missing(instance, target) {
-        Some(what) => Finding::new(Verdict::Unimplemented, format!("the server has no {what}")),
-        None => {
-            let limit =
-                target.budget.held() * 4 + target.budget.expiry.unwrap_or_default() * 4 + Duration::from_secs(60);
-            let ended = tokio::time::timeout(limit, judge(&scene, instance)).await;
-            ended.unwrap_or_else(|_| {
-                Finding::new(Verdict::Error, format!("it did not end within {} s", limit.as_secs()))
-            })
+    let (finding, transcript) = match (missing(instance, subject), subject) {
+        (Some(what), _) => {
+            (Finding::new(Verdict::Unimplemented, format!("the {} has no {what}", subject.role())), Vec::new())
         }
+        (None, Subject::Server(target)) => ask_server(shared, instance, target, number).await,
+        (None, Subject::Client(actor)) => ask_client(shared, instance, actor, number).await,
     };
-    scene.close();
-    let transcript = if finding.verdict == Verdict::Pass { Vec::new() } else { scene.transcript.entries() };
+    let transcript = if finding.verdict == Verdict::Pass { Vec::new() } else { transcript };
     let outcome = Outcome { instance: instance.clone(), finding, transcript, took: started.elapsed() };
     (outcome, shared.canary.late_since(started))
 }
 
-fn missing(instance: &Instance, target: &Target) -> Option<String> {
+async fn ask_server(
+    shared: &Rc<Shared>,
+    instance: &Instance,
+    target: &Rc<Target>,
+    number: usize,
+) -> (Finding, Vec<Entry>) {
+    let name = instance.case.id.to_ascii_lowercase();
+    let base = format!("/conformance/{}/{name}-{}-{number}", shared.run, instance.transport);
+    let scene = Scene::new(target.clone(), shared.observer.clone(), base);
+    let limit = target.budget.held() * 4 + target.budget.expiry.unwrap_or_default() * 4 + Duration::from_secs(60);
+    let ended = tokio::time::timeout(limit, judge(&scene, instance)).await;
+    let finding =
+        ended.unwrap_or_else(|_| Finding::new(Verdict::Error, format!("it did not end within {} s", limit.as_secs())));
+    scene.close();
+    (finding, scene.transcript.entries())
+}
+
+async fn ask_client(
+    shared: &Rc<Shared>,
+    instance: &Instance,
+    actor: &Rc<Actor>,
+    number: usize,
+) -> (Finding, Vec<Entry>) {
+    let Kind::Stage(steps) = &instance.case.kind else { return (lost(instance).finding, Vec::new()) };
+    let name = format!("{}-{}-{}-{number}", shared.run, instance.case.id.to_ascii_lowercase(), instance.transport);
+    let played = play(actor, &shared.observer, instance.transport, steps, (&instance.id(), &name)).await;
+    (played.finding, played.transcript)
+}
+
+fn missing(instance: &Instance, subject: &Subject) -> Option<String> {
     let transport = instance.transport.name().to_owned();
-    instance.case.needs.iter().chain([&transport]).find(|need| !target.can(need)).cloned()
+    let needs = instance.case.needs.iter().chain([&transport]);
+    needs.into_iter().find(|need| !subject.capabilities().contains(*need)).cloned()
 }
 
 async fn judge(scene: &Rc<Scene>, instance: &Instance) -> Finding {
@@ -245,6 +311,7 @@ async fn judge(scene: &Rc<Scene>, instance: &Instance) -> Finding {
         Kind::Steps(steps) => script::run(scene, instance.transport, steps).await,
         Kind::Code(code) => code(scene.clone(), instance.transport).await,
         Kind::Whole(rule) => scene.observer.finding(*rule),
+        Kind::Stage(_) => lost(instance).finding,
     }
 }
 

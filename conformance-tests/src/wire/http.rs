@@ -1,4 +1,4 @@
-//! Requests as the bytes that a case wants, and responses read strictly (RFC 9112).
+//! HTTP (RFC 9112) from the client's side: requests as the bytes that a case wants, and responses read strictly.
 
 use super::stream::Stream;
 use super::{MAX_MESSAGE, WireError};
@@ -91,7 +91,7 @@ impl Response {
     }
 }
 
-fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
@@ -136,6 +136,11 @@ pub async fn read_response(stream: &mut Stream, method: &str) -> Result<Response
 
 /// Reads one head, whatever its status.
 pub async fn read_head(stream: &mut Stream) -> Result<Head, WireError> {
+    parse_head(&take_head(stream).await?)
+}
+
+/// The bytes of the next head, without the empty line.
+pub(super) async fn take_head(stream: &mut Stream) -> Result<Vec<u8>, WireError> {
     let end = loop {
         if let Some(at) = find(&stream.buffer, b"\r\n\r\n") {
             break at + 4;
@@ -146,8 +151,9 @@ pub async fn read_head(stream: &mut Stream) -> Result<Head, WireError> {
         let partial = !stream.buffer.is_empty();
         stream.fill(partial).await?;
     };
-    let head: Vec<u8> = stream.buffer.drain(..end).collect();
-    parse_head(&head[..end - 4])
+    let mut head: Vec<u8> = stream.buffer.drain(..end).collect();
+    head.truncate(end - 4);
+    Ok(head)
 }
 
 fn parse_head(head: &[u8]) -> Result<Head, WireError> {
@@ -162,18 +168,22 @@ fn parse_head(head: &[u8]) -> Result<Head, WireError> {
     };
     let status = words.next().filter(|code| code.len() == 3).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| WireError::malformed(format!("status line {first:?}")))?;
-    let headers = lines
+    Ok(Head { status, old, headers: parse_fields(lines)? })
+}
+
+/// The fields of a head, below its first line.
+pub(super) fn parse_fields<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<(String, String)>, WireError> {
+    lines
         .map(|line| match line.split_once(':') {
             Some((name, value)) if !name.is_empty() && !name.contains([' ', '\t']) => {
                 Ok((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()))
             }
             _ => Err(WireError::malformed(format!("header line {line:?}"))),
         })
-        .collect::<Result<_, _>>()?;
-    Ok(Head { status, old, headers })
+        .collect()
 }
 
-async fn read_sized(stream: &mut Stream, length: usize) -> Result<Vec<u8>, WireError> {
+pub(super) async fn read_sized(stream: &mut Stream, length: usize) -> Result<Vec<u8>, WireError> {
     if length > MAX_MESSAGE {
         return Err(WireError::TooLarge);
     }
@@ -193,7 +203,7 @@ async fn read_to_end(stream: &mut Stream) -> Result<Vec<u8>, WireError> {
     }
 }
 
-async fn read_chunks(stream: &mut Stream) -> Result<Vec<u8>, WireError> {
+pub(super) async fn read_chunks(stream: &mut Stream) -> Result<Vec<u8>, WireError> {
     let mut body = Vec::new();
     while let Some(chunk) = read_chunk(stream).await? {
         body.extend_from_slice(&chunk);

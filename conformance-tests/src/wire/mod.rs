@@ -3,6 +3,7 @@
 
 pub mod cookies;
 pub mod http;
+pub mod served;
 pub mod stream;
 pub mod websocket;
 

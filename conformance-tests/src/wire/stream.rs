@@ -6,11 +6,25 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-trait Duplex: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
+trait Duplex: AsyncRead + AsyncWrite + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Duplex for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Duplex for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
 
 /// Where to connect, and how.
 #[derive(Clone)]
@@ -45,6 +59,18 @@ impl Stream {
             }
         };
         Ok(Self { io, buffer: Vec::new() })
+    }
+
+    /// A connection that was accepted, with small writes sent at once.
+    pub fn accepted(tcp: TcpStream) -> Result<Self, WireError> {
+        tcp.set_nodelay(true).map_err(|error| ended(&error, false))?;
+        Ok(Self { io: Box::new(tcp), buffer: Vec::new() })
+    }
+
+    /// Ends it by a reset: whatever is on its way to the peer may be lost.
+    pub fn reset(self) {
+        // Where it fails, the connection is gone already.
+        let _ = self.io.tcp().set_zero_linger();
     }
 
     /// Writes all of it. Not cancel-safe: a part may have gone out.

@@ -1,4 +1,4 @@
-//! WebSocket (RFC 6455) from the client's side: any frame may be sent, and what comes is checked.
+//! WebSocket (RFC 6455) from either side: any frame may be sent, and what comes is checked.
 
 use super::http::{Head, Request, read_head};
 use super::stream::Stream;
@@ -93,9 +93,20 @@ pub enum Incoming {
     Close(Option<u16>),
 }
 
+/// Who sends the frames that are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sender {
+    /// A server, which does not mask.
+    #[default]
+    Server,
+    /// A client, which must.
+    Client,
+}
+
 /// A message that is being put together.
 #[derive(Debug, Default)]
 pub struct Reader {
+    from: Sender,
     kind: u8,
     message: Vec<u8>,
 }
@@ -124,9 +135,13 @@ pub async fn open(stream: &mut Stream, mut request: Request, host: &str) -> Resu
     Ok(head)
 }
 
+/// The value of `Sec-WebSocket-Accept` that answers a key.
+pub fn accept_key(key: &str) -> String {
+    STANDARD.encode(Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11")))
+}
+
 fn check_accept(head: &Head, key: &str) -> Result<(), WireError> {
-    let digest = Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
-    let wanted = STANDARD.encode(digest);
+    let wanted = accept_key(key);
     let found = head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-accept"));
     match found {
         Some((_, value)) if *value == wanted => Ok(()),
@@ -136,10 +151,15 @@ fn check_accept(head: &Head, key: &str) -> Result<(), WireError> {
 }
 
 impl Reader {
+    /// Nothing read yet.
+    pub fn new(from: Sender) -> Self {
+        Self { from, ..Self::default() }
+    }
+
     /// Reads up to the next whole message or control frame. Cancel-safe: a part stays in the stream's buffer.
     pub async fn next(&mut self, stream: &mut Stream) -> Result<Incoming, WireError> {
         loop {
-            let (first, payload) = next_frame(stream).await?;
+            let (first, payload) = next_frame(stream, self.from).await?;
             let (fin, kind) = (first & 0x80 != 0, first & 0x0f);
             if first & 0x70 != 0 {
                 return Err(WireError::malformed("a reserved bit is set"));
@@ -184,16 +204,17 @@ fn close(payload: &[u8]) -> Result<Incoming, WireError> {
 }
 
 /// The first byte and the payload of the next frame.
-async fn next_frame(stream: &mut Stream) -> Result<(u8, Vec<u8>), WireError> {
+async fn next_frame(stream: &mut Stream, from: Sender) -> Result<(u8, Vec<u8>), WireError> {
     loop {
-        if let Some((header, length)) = measure(&stream.buffer)? {
+        if let Some((header, length)) = measure(&stream.buffer, from)? {
             if length > MAX_MESSAGE {
                 return Err(WireError::TooLarge);
             }
             if stream.buffer.len() >= header + length {
                 let first = stream.buffer[0];
                 let frame: Vec<u8> = stream.buffer.drain(..header + length).collect();
-                return Ok((first, frame[header..].to_vec()));
+                let (head, payload) = frame.split_at(header);
+                return Ok((first, if from == Sender::Client { unmask(head, payload) } else { payload.to_vec() }));
             }
         }
         let partial = !stream.buffer.is_empty();
@@ -201,18 +222,26 @@ async fn next_frame(stream: &mut Stream) -> Result<(u8, Vec<u8>), WireError> {
     }
 }
 
-/// The lengths of header and payload, once the header is there.
-fn measure(buffer: &[u8]) -> Result<Option<(usize, usize)>, WireError> {
+fn unmask(head: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mask = &head[head.len() - 4..];
+    payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect()
+}
+
+/// The lengths of header, mask included, and payload, once the header is there.
+fn measure(buffer: &[u8], from: Sender) -> Result<Option<(usize, usize)>, WireError> {
     let Some(second) = buffer.get(1) else { return Ok(None) };
-    if second & 0x80 != 0 {
-        return Err(WireError::malformed("a masked frame from a server"));
-    }
+    let mask = match (from, second & 0x80 != 0) {
+        (Sender::Server, true) => return Err(WireError::malformed("a masked frame from a server")),
+        (Sender::Client, false) => return Err(WireError::malformed("a frame from a client that is not masked")),
+        (Sender::Server, false) => 0,
+        (Sender::Client, true) => 4,
+    };
     let (header, length) = match second & 0x7f {
         126 => (4, buffer.get(2..4).map(|bytes| bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))),
         127 => (10, buffer.get(2..10).map(|bytes| bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))),
         short => (2, Some(u64::from(short))),
     };
-    Ok(length.map(|length| (header, usize::try_from(length).unwrap_or(usize::MAX))))
+    Ok(length.map(|length| (header + mask, usize::try_from(length).unwrap_or(usize::MAX))))
 }
 
 #[cfg(test)]
@@ -221,19 +250,21 @@ mod tests {
 
     #[test]
     fn lengths_are_read_in_their_three_forms() {
-        assert_eq!(measure(&[0x81]).expect("fine"), None);
-        assert_eq!(measure(&[0x81, 5]).expect("fine"), Some((2, 5)));
-        assert_eq!(measure(&[0x81, 126, 1]).expect("fine"), None);
-        assert_eq!(measure(&[0x81, 126, 1, 0]).expect("fine"), Some((4, 256)));
-        assert_eq!(measure(&[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]).expect("fine"), Some((10, 65_536)));
-        assert!(measure(&[0x81, 0x85]).is_err(), "servers don't mask");
+        assert_eq!(measure(&[0x81], Sender::Server).expect("fine"), None);
+        assert_eq!(measure(&[0x81, 5], Sender::Server).expect("fine"), Some((2, 5)));
+        assert_eq!(measure(&[0x81, 126, 1], Sender::Server).expect("fine"), None);
+        assert_eq!(measure(&[0x81, 126, 1, 0], Sender::Server).expect("fine"), Some((4, 256)));
+        assert_eq!(measure(&[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0], Sender::Server).expect("fine"), Some((10, 65_536)));
+        assert!(measure(&[0x81, 0x85], Sender::Server).is_err(), "servers don't mask");
+        assert_eq!(measure(&[0x81, 0x85], Sender::Client).expect("fine"), Some((6, 5)));
+        assert!(measure(&[0x81, 5], Sender::Client).is_err(), "clients do");
     }
 
     #[test]
     fn a_frame_is_masked_and_may_lie_about_its_length() {
         let frame = Frame::text("hi").encode();
         assert_eq!(&frame[..2], &[0x81, 0x82]);
-        assert_eq!(frame[6] ^ 0x5a, b'h');
+        assert_eq!(unmask(&frame[..6], &frame[6..]), b"hi");
         let lying = Frame { declared: Some(1 << 30), masked: false, ..Frame::text("") }.encode();
         assert_eq!(lying, [0x81, 127, 0, 0, 0, 0, 0x40, 0, 0, 0]);
     }

@@ -43,6 +43,7 @@ pub(super) struct Row {
 #[derive(Debug, Deserialize)]
 pub(super) struct Case {
     id: String,
+    role: String,
     pub(super) level: String,
 }
 
@@ -122,10 +123,11 @@ impl Programs {
         ask(Command::new(&self.server).args(["--list", "--json"]))
     }
 
-    /// The suite's list, by id.
+    /// The suite's list of cases about servers, by id.
     pub(super) fn cases(&self) -> Result<BTreeMap<String, Case>> {
         let cases: Vec<Case> = ask(Command::new(&self.suite).args(["list", "--json"]))?;
-        Ok(cases.into_iter().map(|case| (case.id.clone(), case)).collect())
+        let of_servers = cases.into_iter().filter(|case| case.role == "server");
+        Ok(of_servers.map(|case| (case.id.clone(), case)).collect())
     }
 
     /// Every case against the server without a defect.
