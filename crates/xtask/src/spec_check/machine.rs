@@ -86,7 +86,8 @@ pub(super) fn check(source: &Source, machine: &Machine) -> Vec<Finding> {
 /// The page: what it is about, a picture, and three tables.
 pub(super) fn page(machine: &Machine) -> String {
     let mut page = format!("# {}\n\n{}\n\n", machine.title, machine.about);
-    page += "This page is generated from the data beside it.\n\n```mermaid\nstateDiagram-v2\n";
+    page += "This page is generated from the data beside it. The picture leaves out what changes no state; the table below has all.\n\n";
+    page += "```mermaid\nstateDiagram-v2\n";
     page += &format!("    [*] --> {}\n", machine.initial);
     for (from, to, events) in arrows(machine) {
         page += &format!("    {from} --> {to}: {}\n", events.join("<br>"));
@@ -108,10 +109,10 @@ pub(super) fn page(machine: &Machine) -> String {
     page
 }
 
-/// An arrow of the picture for each pair of states, with all events that lead along it.
+/// An arrow of the picture for each pair of states, with all events that lead along it. Loops would hide the rest.
 fn arrows(machine: &Machine) -> Vec<(&str, &str, Vec<&str>)> {
     let mut arrows: Vec<(&str, &str, Vec<&str>)> = Vec::new();
-    for Transition { from, event, to, .. } in &machine.transitions {
+    for Transition { from, event, to, .. } in machine.transitions.iter().filter(|arrow| arrow.from != arrow.to) {
         match arrows.iter_mut().find(|(a, b, _)| a == from && b == to) {
             Some((_, _, events)) if events.contains(&event.as_str()) => {}
             Some((_, _, events)) => events.push(event),

@@ -1,4 +1,5 @@
-//! JSON Schemas: each of them is one, and every example in a chapter satisfies the one that it names.
+//! JSON Schemas: each of them is one, every example in a chapter satisfies the one that it names, and each vector about them
+//! is judged as it says.
 
 use boon::{Compiler, Schemas};
 use serde_json::Value;
@@ -6,6 +7,7 @@ use serde_json::Value;
 use super::Spec;
 use crate::tidy::source::{Finding, Source};
 
+const VECTORS: &str = "protocol-spec/vectors/message.json";
 const FOLDER: &str = "protocol-spec/schema/";
 /// Where the schemas call themselves to be.
 const BASE: &str = "https://bayeux.invalid/schema/";
@@ -38,6 +40,30 @@ pub(super) fn check(sources: &[Source], spec: &Spec) -> Vec<Finding> {
     }
     if findings.is_empty() {
         findings.extend(examples(sources, spec, &mut compiler, &mut schemas));
+        let vectors = sources.iter().find(|source| source.path == VECTORS);
+        findings.extend(vectors.into_iter().flat_map(|source| judge(source, &mut compiler, &mut schemas)));
+    }
+    findings
+}
+
+/// Runs the vectors. That they have the form of vectors is checked elsewhere.
+fn judge(source: &Source, compiler: &mut Compiler, schemas: &mut Schemas) -> Vec<Finding> {
+    let file: Value = serde_json::from_str(&source.text).unwrap_or_default();
+    let mut findings = Vec::new();
+    for vector in file["vectors"].as_array().into_iter().flatten() {
+        let mut refuse = |what: &str| findings.push(source.finding(None, format!("{} {what}", vector["id"])));
+        let (Some(place), Some(valid)) = (vector["schema"].as_str(), vector["valid"].as_bool()) else {
+            refuse("says not which schema, or not whether it is valid");
+            continue;
+        };
+        match compiler.compile(&format!("{BASE}{place}"), schemas) {
+            Err(_) => refuse(&format!("is about schema/{place}, which is not there")),
+            Ok(schema) => match (schemas.validate(&vector["value"], schema), valid) {
+                (Ok(()), true) | (Err(_), false) => {}
+                (Ok(()), false) => refuse(&format!("satisfies schema/{place}, and is not to")),
+                (Err(error), true) => refuse(&format!("does not satisfy schema/{place}: {error}")),
+            },
+        }
     }
     findings
 }

@@ -219,6 +219,17 @@ fn a_block_of_json_that_is_broken_or_against_its_schema_is_refused() {
 }
 
 #[test]
+fn a_vector_that_a_schema_judges_otherwise_is_refused() {
+    const MESSAGES: &str = "protocol-spec/vectors/message.json";
+    let copy = Copy::new().edit(MESSAGES, "\"valid\": true", "\"valid\": false");
+    copy.refused("satisfies schema/request.json#/$defs/sender, and is not to");
+    let copy = Copy::new().edit(MESSAGES, "\"valid\": false", "\"valid\": true");
+    copy.refused("does not satisfy schema/response.json#/$defs/sender: ");
+    let copy = Copy::new().edit(MESSAGES, "response.json#/$defs/sender", "response.json#/$defs/nobody");
+    copy.refused("is about schema/response.json#/$defs/nobody, which is not there");
+}
+
+#[test]
 fn a_retired_id_is_never_given_again() {
     let server = "**MUST** · server · published\n\nA server that offers none";
     let retired = "**MUST** · server · published · retired: for a test\n\nA server that offers none";
