@@ -8,12 +8,13 @@ use crate::case::{self, Case, Kind};
 use crate::expected::Expected;
 use crate::json::{Json, object, parse};
 use crate::probe::discover;
-use crate::report::{Terminal, junit, result, summary};
+use crate::report::{Terminal, html, junit, markdown, result, summary};
 use crate::run::{Choice, Outcome, Progress, Subject, Suite, run};
+use crate::spec;
 use crate::target::Target;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -53,6 +54,19 @@ enum Action {
         /// Ids of cases or clauses, with * for anything
         #[arg(long, value_name = "PATTERN")]
         only: Vec<String>,
+    },
+    /// Puts the results of several runs side by side
+    #[command(arg_required_else_help = true)]
+    Report {
+        /// Files of `server --report json=FILE`, a column each
+        #[arg(required = true)]
+        results: Vec<PathBuf>,
+        /// A page that holds everything, transcripts included
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// Tables; printed if no file is named at all
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
     },
 }
 
@@ -97,6 +111,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Action::Server(args) => server(*args),
         Action::Client(args) => client::client(*args),
         Action::List { json, only } => list(json, &only),
+        Action::Report { results, html, markdown } => side_by_side(&results, html.as_ref(), markdown.as_ref()),
     };
     ExitCode::from(done.unwrap_or_else(|(code, why)| {
         say(&format!("error: {why}\n"));
@@ -252,13 +267,41 @@ fn introduce(suite: &Suite) {
 
 fn write_reports(args: &ToldArgs, suite: &Suite, outcomes: &[Outcome]) -> Result<(), Stopped> {
     for (kind, path) in &args.report {
+        let result = result(&args.name, suite, outcomes);
         let text = match kind.as_str() {
-            "json" => format!("{}\n", result(&args.name, suite, outcomes)),
+            "html" => html(&[result], &spec::requirement),
+            "json" => format!("{result}\n"),
+            "markdown" => markdown(&[result]),
             _ => junit(&args.name, outcomes),
         };
-        std::fs::write(path, text).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+        write(path, &text)?;
     }
     Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Stopped> {
+    std::fs::write(path, text).map_err(|error| usage(format!("{}: {error}", path.display())))
+}
+
+fn side_by_side(files: &[PathBuf], page: Option<&PathBuf>, table: Option<&PathBuf>) -> Result<u8, Stopped> {
+    let mut results = Vec::new();
+    for path in files {
+        let text = std::fs::read(path).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+        let parsed = parse(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+        if parsed.value.get("cases").and_then(Json::as_array).is_none() {
+            return Err(usage(format!("{}: it holds no result of a run", path.display())));
+        }
+        results.push(parsed.value);
+    }
+    if let Some(path) = page {
+        write(path, &html(&results, &spec::requirement))?;
+    }
+    match table {
+        Some(path) => write(path, &markdown(&results))?,
+        None if page.is_none() => print(&markdown(&results)),
+        None => {}
+    }
+    Ok(EXIT_GOOD)
 }
 
 fn conclude(expected: &Expected, outcomes: &[Outcome]) -> u8 {

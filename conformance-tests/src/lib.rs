@@ -22,6 +22,7 @@ pub mod report;
 pub mod run;
 pub mod scene;
 pub mod stage;
+pub mod spec;
 pub mod target;
 pub mod transcript;
 pub mod verdict;

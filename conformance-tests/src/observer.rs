@@ -154,7 +154,7 @@ impl Observer {
     pub fn finding(&self, rule: Rule) -> Finding {
         let all = self.seen.borrow();
         match all.get(&rule) {
-            None => Finding::new(Verdict::Blocked, "no message came that this is about"),
+            None => Finding::new(Verdict::Unimplemented, "nothing was sent that this is about"),
             Some(seen) if seen.broken == 0 => Finding::pass(),
             Some(seen) => Finding::new(
                 Verdict::Fail,

@@ -44,7 +44,7 @@ pub(super) struct ToldArgs {
     /// The implementation's name and version, for the reports
     #[arg(long, value_name = "NAME", default_value = "the implementation")]
     pub(super) name: String,
-    /// Files to write: json=FILE, junit=FILE
+    /// Files to write: html=FILE, json=FILE, junit=FILE, markdown=FILE
     #[arg(long, value_name = "KIND=FILE", value_delimiter = ',', value_parser = report)]
     pub(super) report: Vec<(String, PathBuf)>,
     /// A file of findings that are known, each with its reason
@@ -79,8 +79,10 @@ fn level(name: &str) -> Result<Level, String> {
 
 fn report(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
-        Some((kind @ ("json" | "junit"), file)) if !file.is_empty() => Ok((kind.to_owned(), file.into())),
-        _ => Err("it is json=FILE or junit=FILE".into()),
+        Some((kind @ ("html" | "json" | "junit" | "markdown"), file)) if !file.is_empty() => {
+            Ok((kind.to_owned(), file.into()))
+        }
+        _ => Err("it is html=FILE, json=FILE, junit=FILE or markdown=FILE".into()),
     }
 }
 

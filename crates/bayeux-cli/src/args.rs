@@ -2,7 +2,7 @@
 
 mod limits;
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use bayeux_server::Options;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
@@ -37,6 +37,13 @@ pub(crate) enum Command {
     Dev(Dev),
     /// Print every limit: its option, its default, what happens when it is reached, and the counter that tells of it.
     Limits,
+    /// Check an implementation of Bayeux, this one or any other, against the numbered clauses of the protocol.
+    #[command(disable_help_flag = true)]
+    Conformance {
+        /// What `bayeux-conformance` takes: `bayeux conformance --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Args)]

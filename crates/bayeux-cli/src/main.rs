@@ -7,7 +7,7 @@ mod purge;
 mod server;
 mod units;
 
-use std::{io::Write, process::ExitCode};
+use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use clap::Parser;
 
@@ -36,6 +36,7 @@ async fn main() -> ExitCode {
             let _ = std::io::stdout().write_all(bayeux_server::limits::markdown().as_bytes());
             Ok(())
         }
+        Some(Command::Conformance { args }) => return conformance(args),
         None => server::dev(&cli.dev).await,
     };
     match outcome {
@@ -44,6 +45,15 @@ async fn main() -> ExitCode {
             report(&error);
             ExitCode::from(2)
         }
+    }
+}
+
+/// The suite has a runtime of its own, so it has a thread of its own.
+fn conformance(args: Vec<OsString>) -> ExitCode {
+    let args = std::iter::once(OsString::from("bayeux conformance")).chain(args);
+    match std::thread::spawn(|| bayeux_conformance::cli::main(args)).join() {
+        Ok(code) => code,
+        Err(_) => ExitCode::from(2),
     }
 }
 

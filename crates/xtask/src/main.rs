@@ -3,6 +3,7 @@
 
 mod kill_matrix;
 mod limits;
+mod matrix;
 mod process;
 mod setup;
 mod soak;
@@ -54,6 +55,10 @@ enum Task {
         /// These defects only; `bayeux-mutant-server --list` names them.
         defect: Vec<String>,
     },
+    /// Run the conformance suite against every implementation that is at hand, and write conformance-tests/RESULTS.
+    ///
+    /// Each is started by its script in conformance-tests/targets, which fetches it the first time.
+    Matrix(matrix::Matrix),
     /// Run what finds more the longer it runs.
     #[command(subcommand)]
     Soak(soak::Soak),
@@ -68,6 +73,7 @@ fn main() -> ExitCode {
         Task::Limits => limits::run(),
         Task::SpecCheck(options) => spec_check::run(&options),
         Task::KillMatrix { defect } => kill_matrix::run(&defect).map(|matrix| matrix.is_fine()),
+        Task::Matrix(what) => matrix::run(&what),
         Task::Soak(what) => soak::run(&what),
     });
     match done {

@@ -37,6 +37,8 @@ pub(crate) enum What {
     Spec,
     /// Real clients against the release binary (after setup): npm cometd, npm faye, aiocometd, Chromium.
     Peers,
+    /// The conformance suite against the release binary, on both fronts, and against Faye.
+    Conformance,
 }
 
 /// A step that was run.
@@ -75,6 +77,7 @@ fn steps_of(what: What) -> &'static [Step] {
         What::Doc => &[Step::Doc],
         What::Tidy => &[Step::Tidy],
         What::Spec => &[Step::Spec],
+        What::Conformance => &[Step::Build, Step::Conformance],
         What::Peers => &[Step::Setup, Step::Build, Step::Node, Step::Python],
     }
 }
@@ -88,12 +91,12 @@ fn report(runs: &[Run]) -> String {
         sum = sum + counts;
         let result = if outcome.failure.is_none() { "ok" } else { "FAILED" };
         let tests = outcome.counts.map_or_else(String::new, |counts| counts.to_string());
-        let line = format!("{:<8}{result:<8}{:>7.1} s   {tests}", step.name(), took.as_secs_f64());
+        let line = format!("{:<12}{result:<8}{:>7.1} s   {tests}", step.name(), took.as_secs_f64());
         lines.push_str(line.trim_end());
         lines.push('\n');
     }
     let total: Duration = runs.iter().map(|run| run.took).sum();
-    lines.push_str(&format!("{:<16}{:>7.1} s\n\n{sum}", "all", total.as_secs_f64()));
+    lines.push_str(&format!("{:<20}{:>7.1} s\n\n{sum}", "all", total.as_secs_f64()));
     lines
 }
 
@@ -116,7 +119,7 @@ mod tests {
             [run_of(Step::Fmt, checked), run_of(Step::Rust, counted(40, 0, 0)), run_of(Step::Node, counted(2, 0, 0))];
         let report = report(&runs);
         assert_eq!(report.lines().last(), Some("42 passed, 0 failed"));
-        assert_eq!(report.lines().next(), Some("fmt     ok          1.5 s"));
+        assert_eq!(report.lines().next(), Some("fmt         ok          1.5 s"));
     }
 
     #[test]

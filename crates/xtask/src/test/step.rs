@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::counts::{Counts, Form};
 use crate::{
     kill_matrix,
+    matrix,
     process::{self, How},
     setup, spec_check, tidy, workspace,
 };
@@ -24,6 +25,7 @@ pub(super) enum Step {
     Loom,
     Doc,
     Build,
+    Conformance,
     Node,
     Python,
 }
@@ -61,6 +63,7 @@ impl Step {
         Self::Loom,
         Self::Doc,
         Self::Build,
+        Self::Conformance,
         Self::Node,
         Self::Python,
     ];
@@ -77,6 +80,7 @@ impl Step {
             Self::Loom => "loom",
             Self::Doc => "doc",
             Self::Build => "build",
+            Self::Conformance => "conformance",
             Self::Node => "node",
             Self::Python => "python",
         }
@@ -94,6 +98,7 @@ impl Step {
             Self::Loom => "every interleaving of the engine's concurrent parts",
             Self::Doc => "rustdoc finds nothing wrong in the libraries",
             Self::Build => "the release binary for the real clients",
+            Self::Conformance => "the conformance suite against both fronts, and against Faye",
             Self::Node => "npm cometd, npm faye and Chromium against the release binary",
             Self::Python => "aiocometd against the release binary",
         }
@@ -120,6 +125,7 @@ impl Step {
                 check(cargo("doc").args(["--workspace", "--lib", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))
             }
             Self::Build => build(context),
+            Self::Conformance => conformance(context),
             Self::Node => node(context),
             Self::Python => python(context),
         };
@@ -178,6 +184,18 @@ fn build(context: &mut Context) -> Result<Outcome> {
         context.binary = Some(workspace::metadata()?.target_directory.join("release/bayeux"));
     }
     Ok(outcome)
+}
+
+fn conformance(context: &Context) -> Result<Outcome> {
+    let binary = context.binary.as_ref().context("the binary it tests could not be built")?;
+    let mut counts = Counts::default();
+    for (implementation, level) in matrix::IN_TESTS {
+        println!("-- {}", implementation.script);
+        let found = matrix::ask(binary, implementation, level)?;
+        counts = counts + Counts { passed: found.expected, failed: found.unexpected, skipped: found.unimplemented };
+    }
+    let failure = (counts.failed > 0).then(|| format!("{} findings were not expected", counts.failed));
+    Ok(Outcome { counts: Some(counts), failure })
 }
 
 fn node(context: &Context) -> Result<Outcome> {

@@ -1,0 +1,121 @@
+"use strict";
+const data = JSON.parse(document.getElementById("data").textContent);
+const marks = { pass: "✓", nonstrict: "≈", fail: "✗", unimplemented: "–", blocked: "▪", inconclusive: "?", error: "!" };
+const levels = ["must", "should", "may"];
+
+function element(name, attributes = {}, ...children) {
+  const node = Object.assign(document.createElement(name), attributes);
+  node.append(...children);
+  return node;
+}
+
+/** One row a case and transport, in the order of the first result that has it. */
+function rowsOf(results) {
+  const rows = new Map();
+  results.forEach((result, column) => {
+    for (const found of result.cases) {
+      if (!rows.has(found.id)) rows.set(found.id, { case: found, cells: [] });
+      rows.get(found.id).cells[column] = found;
+    }
+  });
+  return [...rows.values()];
+}
+
+function totals() {
+  for (const result of data.results) {
+    const box = element("div", { className: "total" }, element("h2", { textContent: result.name }));
+    box.append(element("p", { textContent: result.capabilities.join(", ") }));
+    for (const level of levels) {
+      const bar = element("div");
+      for (const verdict of Object.keys(marks)) {
+        const count = result.cases.filter((found) => found.level === level && found.verdict === verdict).length;
+        if (!count) continue;
+        const part = element("span", { className: verdict, title: `${count} ${verdict}`, textContent: count });
+        part.style.flexGrow = count;
+        bar.append(part);
+      }
+      box.append(element("div", { className: "bar" }, level, bar));
+    }
+    document.getElementById("totals").append(box);
+  }
+}
+
+function checkboxes(id, names) {
+  for (const name of names) {
+    const box = element("input", { type: "checkbox", value: name, checked: true });
+    document.getElementById(id).append(element("label", {}, box, " ", name));
+  }
+}
+
+function chosen(id) {
+  return new Set([...document.querySelectorAll(`#${id} input:checked`)].map((box) => box.value));
+}
+
+function cell(found) {
+  if (!found) return element("td");
+  const word = element("span", { className: "word", textContent: ` ${found.verdict}` });
+  const button = element("button", { className: found.verdict, title: found.verdict, type: "button" }, marks[found.verdict], word);
+  button.addEventListener("click", () => show(found));
+  return element("td", {}, button);
+}
+
+function draw() {
+  const words = document.getElementById("search").value.toLowerCase();
+  const [byLevel, byVerdict] = [chosen("levels"), chosen("verdicts")];
+  const body = document.querySelector("#matrix tbody");
+  body.replaceChildren();
+  let group = "";
+  let count = 0;
+  for (const row of rows) {
+    const { id, title, level, clauses } = row.case;
+    const text = `${id} ${title} ${clauses.join(" ")}`.toLowerCase();
+    const fits = row.cells.some((found) => found && byVerdict.has(found.verdict));
+    if (!text.includes(words) || !byLevel.has(level) || !fits) continue;
+    const name = id.split("-")[0];
+    if (name !== group) {
+      group = name;
+      const heading = element("th", { colSpan: data.results.length + 1, textContent: data.groups[name] ?? name });
+      body.append(element("tr", { className: "group" }, heading));
+    }
+    const head = element("th", { scope: "row" }, element("code", { textContent: id }),
+      element("span", { className: "level", textContent: level }), element("div", { textContent: title }));
+    body.append(element("tr", {}, head, ...data.results.map((_, column) => cell(row.cells[column]))));
+    count += 1;
+  }
+  document.getElementById("shown").textContent = `${count} of ${rows.length} rows`;
+}
+
+function show(found) {
+  const body = document.getElementById("detail-body");
+  body.replaceChildren(element("h2", { id: "detail-title", textContent: `${found.id}: ${found.title}` }),
+    element("p", {}, element("span", { className: found.verdict, textContent: `${marks[found.verdict]} ${found.verdict}` }),
+      ` · ${found.level} · ${found.profile} · ${found.ms} ms`));
+  for (const clause of found.clauses) {
+    const text = data.clauses[clause];
+    body.append(element("blockquote", {}, element("strong", { textContent: clause }), text ? ` ${text}` : ""));
+  }
+  if (found.why) body.append(element("p", { textContent: found.why }));
+  if (found.reason) body.append(element("pre", { className: "reason", textContent: found.reason }));
+  if (found.transcript.length) body.append(element("h3", { textContent: "On the wire" }));
+  for (const entry of found.transcript) {
+    const where = entry.connection ? `${entry.who}, connection ${entry.connection}` : entry.who;
+    body.append(element("div", { className: `wire ${entry.direction}` },
+      element("p", { textContent: `${(entry.ms / 1000).toFixed(3)} s · ${where} · ${entry.direction}` }),
+      element("pre", { textContent: entry.text })));
+  }
+  document.getElementById("detail").showModal();
+}
+
+const rows = rowsOf(data.results);
+document.getElementById("about").textContent = data.about;
+totals();
+checkboxes("levels", levels.filter((level) => rows.some((row) => row.case.level === level)));
+checkboxes("verdicts", Object.keys(marks).filter((verdict) => rows.some((row) => row.cells.some((found) => found?.verdict === verdict))));
+document.querySelector("#matrix thead").append(element("tr", {}, element("th", { scope: "col", textContent: "Case" }),
+  ...data.results.map((result) => element("th", { scope: "col", textContent: result.name }))));
+document.getElementById("filters").addEventListener("input", draw);
+document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
+document.getElementById("detail").addEventListener("click", (event) => {
+  if (event.target === event.currentTarget) event.currentTarget.close();
+});
+draw();
