@@ -32,7 +32,7 @@ pub struct Entry {
     pub connection: usize,
     /// Which way.
     pub direction: Direction,
-    /// Head and body, or the frame, cut to [`MAX_ENTRY`].
+    /// Head and body, or the frame, cut to 16 KiB.
     pub text: String,
 }
 

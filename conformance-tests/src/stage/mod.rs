@@ -1,9 +1,9 @@
 //! The suite as a server: what it does to a client, and what it sees of it.
 //!
-//! A [`Host`] listens; the first segment of a path names the stage of one case. A stage's connections ([`connection`],
-//! [`socket`]) read what the client sends and put each message into the stage's inbox. One task, the [`script`], takes
+//! A [`Host`] listens; the first segment of a path names the stage of one case. A stage's connections (`connection`,
+//! `socket`) read what the client sends and put each message into the stage's inbox. One task, the `script`, takes
 //! them out in the order in which they came, decides how each is answered, and so never races with what the case is
-//! waiting for. Where the case says nothing, [`sessions`] answers as a correct server does. [`watch`] looks at every
+//! waiting for. Where the case says nothing, `sessions` answers as a correct server does. `watch` looks at every
 //! message.
 
 mod answering;

@@ -68,7 +68,7 @@ defects! {
     ExtRelayed "ext-relayed" "the ext of a publisher reaches the subscribers"
         kills ["DL-007"] also [];
     EventNamesPattern "event-names-pattern" "an event carries the pattern of the subscription as its channel"
-        kills ["DL-001"] also [];
+        kills ["DL-001"] also ["CH-011"];
     StarMatchesDeeper "star-matches-deeper" "/a/* matches /a/b/c"
         kills ["CH-004" "CH-009" "CH-017"] also [];
     DoubleStarMatchesParent "double-star-matches-parent" "/a/** matches /a"
@@ -110,7 +110,7 @@ defects! {
     EventDoesNotWake "event-does-not-wake" "an event waits for the timeout of the connect that is held"
         kills ["CN-007"] also [];
     EventLostWithoutConnect "event-lost-without-connect" "an event is lost if no connect is held"
-        kills ["DL-013" "CN-008"] also [];
+        kills ["DL-013" "CN-008"] also ["CH-011" "HS-018"];
     EventTwice "event-twice" "what came with the reply to a publish comes again with the connect"
         kills ["DL-011"] also [];
     BatchReversed "batch-reversed" "the messages of a batch are carried out last first"

@@ -6,8 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::counts::{Counts, Form};
 use crate::{
-    kill_matrix,
-    matrix,
+    kill_matrix, matrix,
     process::{self, How},
     setup, spec_check, tidy, workspace,
 };
@@ -52,7 +51,7 @@ const TEST_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 impl Step {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Setup,
         Self::Fmt,
         Self::Tidy,
@@ -98,7 +97,7 @@ impl Step {
             Self::Loom => "every interleaving of the engine's concurrent parts",
             Self::Doc => "rustdoc finds nothing wrong in the libraries",
             Self::Build => "the release binary for the real clients",
-            Self::Conformance => "the conformance suite against both fronts, and against Faye",
+            Self::Conformance => "the conformance suite against both fronts",
             Self::Node => "npm cometd, npm faye and Chromium against the release binary",
             Self::Python => "aiocometd against the release binary",
         }
