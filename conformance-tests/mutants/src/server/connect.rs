@@ -100,7 +100,7 @@ impl World {
         }
     }
 
-    /// The reply to a connect that waits no longer, and the events that go with it.
+    /// The reply to a connect that waits no longer, after the events that go with it.
     fn finish(&self, session: &mut Session, request: &Message, crowded: bool) -> Vec<Message> {
         if !self.has(Defect::ExpiresWhileHeld) {
             session.deadline = Some(Instant::now() + self.max_interval);
@@ -121,9 +121,7 @@ impl World {
                 ack.unacknowledged.iter().map(|(_, event)| event.clone()).collect()
             }
         };
-        let mut messages = vec![reply];
-        messages.extend(events);
-        messages
+        events.into_iter().chain([reply]).collect()
     }
 
     /// What clients are told of the server's times.

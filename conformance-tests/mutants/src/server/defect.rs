@@ -154,7 +154,7 @@ defects! {
     UnknownPublisherAccepted "unknown-publisher-accepted" "a publish under an unknown clientId succeeds"
         kills ["PB-011"] also [];
     UnknownWithoutAdvice "unknown-without-advice" "an unknown clientId is refused without the advice to shake hands"
-        kills ["CN-009" "AD-007" "CN-020"] also [];
+        kills ["CN-009" "SE-014" "AD-007" "CN-020"] also [];
     /// cometd-nodejs-server; CometD's Java server had it for a while.
     BatchUnderFirstIdentity "batch-under-first-identity" "only the first message of a batch is matched with the cookie"
         kills ["SC-004" "BT-006"] also [];

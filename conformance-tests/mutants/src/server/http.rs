@@ -49,6 +49,9 @@ fn refuse(status: StatusCode) -> Reply {
 }
 
 async fn post(world: &Arc<World>, request: Request<Incoming>, browser: Browser) -> Result<Reply, StatusCode> {
+    if !websocket::is_same_site(request.headers()) {
+        return Err(StatusCode::FORBIDDEN);
+    }
     let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default().to_ascii_lowercase());
     let kind = kind.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim());
     let is_form = kind == Some("application/x-www-form-urlencoded");

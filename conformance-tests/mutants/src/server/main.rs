@@ -37,7 +37,7 @@ struct Args {
     #[arg(long, value_name = "NAME", value_parser = defect::parse)]
     defect: Option<Defect>,
     /// How long a connect is held, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 500)]
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
     timeout: u64,
     /// How long a session lives without a connect, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 4000)]

@@ -70,8 +70,8 @@ pub(crate) fn upgrade(
     Ok(response)
 }
 
-/// A page of another site may open a socket, with the user's cookies; only its Origin tells.
-fn is_same_site(headers: &HeaderMap) -> bool {
+/// A page of another site may open a socket or post a form, with the user's cookies; only its Origin tells.
+pub(crate) fn is_same_site(headers: &HeaderMap) -> bool {
     let text = |value: Option<&HeaderValue>| value.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let origin = text(headers.get(ORIGIN));
     let host = text(headers.get(HOST));

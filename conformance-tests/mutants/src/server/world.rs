@@ -111,7 +111,8 @@ impl World {
     fn identify(&self, state: &mut State, message: &Message, origin: &Origin, index: usize) -> Option<String> {
         let id = message::text(message, "clientId")?;
         let session = state.sessions.get(id)?;
-        if session.deadline.is_some_and(|deadline| deadline < Instant::now()) {
+        let is_over = session.deadline.is_some_and(|deadline| deadline < Instant::now());
+        if is_over && !self.has(Defect::SessionNeverExpires) {
             state.sessions.remove(id);
             return None;
         }
