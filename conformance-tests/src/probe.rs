@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// Fills in what is known of a target. The error says why no case can be run against it.
 pub async fn discover(mut target: Target) -> Result<Target, String> {
-    let scene = Scene::new(Rc::new(target.clone()), Rc::new(Observer::default()), "/conformance/probe".into());
+    let scene = Scene::new(Rc::new(target.clone()), Rc::new(Observer::default()), "/conformance/probe".into(), 0);
     let found = probe(&scene, &mut target).await;
     scene.close();
     found.map(|()| target)

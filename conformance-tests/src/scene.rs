@@ -22,6 +22,8 @@ pub struct Scene {
     pub transcript: Transcript,
     /// The beginning of this case's channel names: `/conformance/<run>/<case>`.
     pub base: String,
+    /// The seed of the run, from which chance in a case comes.
+    pub seed: u64,
     ids: Cell<u64>,
     tasks: RefCell<Vec<AbortHandle>>,
     fence: RefCell<Option<Peer>>,
@@ -30,12 +32,13 @@ pub struct Scene {
 
 impl Scene {
     /// An empty world.
-    pub fn new(target: Rc<Target>, observer: Rc<Observer>, base: String) -> Rc<Self> {
+    pub fn new(target: Rc<Target>, observer: Rc<Observer>, base: String, seed: u64) -> Rc<Self> {
         Rc::new(Self {
             target,
             observer,
             transcript: Transcript::new(),
             base,
+            seed,
             ids: Cell::new(0),
             tasks: RefCell::default(),
             fence: RefCell::default(),

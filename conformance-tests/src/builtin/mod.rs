@@ -1,11 +1,38 @@
 //! The cases that are written in Rust: those that need a loop, a race or chance, and the rules for every message of a run.
 
+mod model;
 mod watched;
 mod whole;
 
-use crate::case::Case;
+use crate::case::{Case, Kind, Profile, Run};
+use crate::peer::Transport;
+use crate::scene::Scene;
+use crate::verdict::Level;
+use std::rc::Rc;
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    [whole::cases(), watched::cases()].concat()
+    [model::cases(), whole::cases(), watched::cases()].concat()
+}
+
+/// A case in Rust, of the base profile.
+fn code(
+    id: &str,
+    level: Level,
+    clauses: &[&str],
+    transports: &[Transport],
+    run: fn(Rc<Scene>, Transport) -> Run,
+    title: &str,
+) -> Case {
+    Case {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        why: String::new(),
+        level,
+        clauses: clauses.iter().map(|clause| (*clause).to_owned()).collect(),
+        profile: Profile::Base,
+        transports: transports.to_vec(),
+        needs: Vec::new(),
+        kind: Kind::Code(run),
+    }
 }

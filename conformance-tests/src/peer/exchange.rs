@@ -103,7 +103,7 @@ impl Peer {
     pub fn start(&self, request: Request) -> usize {
         let number = {
             let mut state = self.inner.state.borrow_mut();
-            state.exchanges.push(Exchange { answer: None });
+            state.exchanges.push(Exchange { sent: Instant::now(), answer: None });
             state.exchanges.len() - 1
         };
         let peer = self.clone();

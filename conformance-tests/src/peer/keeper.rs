@@ -8,13 +8,20 @@ use tokio::time::Instant;
 impl Peer {
     /// Starts the connect loop.
     pub fn keep_alive(&self) {
-        if self.inner.live.replace(true) {
+        if self.is_live() {
             return;
         }
+        let number = self.inner.keepers.get() + 1;
+        self.inner.keepers.set(number);
+        self.inner.keeper.set(Some(number));
         let peer = self.clone();
         self.inner.scene.spawn(async move {
-            let end = peer.connect_loop().await;
-            peer.inner.live.set(false);
+            let end = peer.connect_loop(number).await;
+            // It may have been stopped, and another one started, while its last connect was outstanding.
+            if peer.inner.keeper.get() != Some(number) {
+                return;
+            }
+            peer.inner.keeper.set(None);
             if let Some(why) = end {
                 peer.inner.scene.transcript.note(&peer.inner.name, format!("no further connect: {why}"));
                 peer.inner.state.borrow_mut().keeper_end = Some(why);
@@ -25,12 +32,12 @@ impl Peer {
 
     /// Lets the loop end with the connect that is outstanding.
     pub fn stop_keeping_alive(&self) {
-        self.inner.live.set(false);
+        self.inner.keeper.set(None);
     }
 
     /// Whether the loop runs.
     pub fn is_live(&self) -> bool {
-        self.inner.live.get()
+        self.inner.keeper.get().is_some()
     }
 
     /// Why the loop ended by itself, if it has.
@@ -38,8 +45,8 @@ impl Peer {
         self.inner.state.borrow().keeper_end.clone()
     }
 
-    async fn connect_loop(&self) -> Option<String> {
-        while self.inner.live.get() {
+    async fn connect_loop(&self, number: u64) -> Option<String> {
+        while self.inner.keeper.get() == Some(number) {
             let outcome = self.request(self.connect_message()).await;
             let Outcome::Reply { message, .. } = &outcome else { return Some(outcome.to_string()) };
             if message.get("successful").and_then(Json::as_bool) != Some(true) {

@@ -70,7 +70,9 @@ struct Inner {
     scene: Rc<Scene>,
     state: RefCell<State>,
     changed: Notify,
-    live: Cell<bool>,
+    /// Which connect loop runs, if one does, and how many there were.
+    keeper: Cell<Option<u64>>,
+    keepers: Cell<u64>,
     fenced: Cell<bool>,
 }
 
@@ -99,7 +101,19 @@ struct Arrived {
 
 /// A request that went out, or a frame.
 struct Exchange {
+    sent: Instant,
     answer: Option<Result<Answer, crate::wire::WireError>>,
+}
+
+/// An event that came.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The event.
+    pub message: Json,
+    /// When it came.
+    pub at: Instant,
+    /// When the request was sent whose response brought it; none on a WebSocket.
+    pub asked: Option<Instant>,
 }
 
 /// A batch that was sent.
@@ -125,7 +139,8 @@ impl Peer {
             scene: scene.clone(),
             state: RefCell::default(),
             changed: Notify::new(),
-            live: Cell::new(false),
+            keeper: Cell::new(None),
+            keepers: Cell::new(0),
             fenced: Cell::new(false),
         };
         Self { inner: Rc::new(inner) }
@@ -266,6 +281,21 @@ impl Peer {
             .map(|arrived| {
                 arrived.claimed = true;
                 arrived.message.clone()
+            })
+            .collect()
+    }
+
+    /// Takes the events as [`Peer::take_events`] does, with when they came and with which response.
+    pub fn take_deliveries(&self) -> Vec<Delivery> {
+        let mut state = self.inner.state.borrow_mut();
+        let State { messages, exchanges, .. } = &mut *state;
+        messages
+            .iter_mut()
+            .filter(|arrived| !arrived.claimed && is_event(&arrived.message))
+            .map(|arrived| {
+                arrived.claimed = true;
+                let asked = arrived.exchange.map(|number| exchanges[number].sent);
+                Delivery { message: arrived.message.clone(), at: arrived.at, asked }
             })
             .collect()
     }

@@ -181,6 +181,7 @@ pub async fn run(suite: &Suite, progress: Rc<dyn Progress>) -> Vec<Outcome> {
         outcomes: RefCell::new(suite.instances.iter().map(|_| None).collect()),
         observer: Rc::default(),
         canary: Canary::default(),
+        seed: suite.choice.seed,
         run: format!("{:08x}", random.u32(..)),
         count: Cell::new(0),
         progress,
@@ -216,6 +217,7 @@ struct Shared {
     outcomes: RefCell<Vec<Option<Outcome>>>,
     observer: Rc<Observer>,
     canary: Canary,
+    seed: u64,
     run: String,
     count: Cell<usize>,
     progress: Rc<dyn Progress>,
@@ -279,7 +281,7 @@ async fn ask_server(
 ) -> (Finding, Vec<Entry>) {
     let name = instance.case.id.to_ascii_lowercase();
     let base = format!("/conformance/{}/{name}-{}-{number}", shared.run, instance.transport);
-    let scene = Scene::new(target.clone(), shared.observer.clone(), base);
+    let scene = Scene::new(target.clone(), shared.observer.clone(), base, shared.seed);
     let limit = target.budget.held() * 4 + target.budget.expiry.unwrap_or_default() * 4 + Duration::from_secs(60);
     let ended = tokio::time::timeout(limit, judge(&scene, instance)).await;
     let finding =
