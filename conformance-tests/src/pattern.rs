@@ -7,6 +7,7 @@
 //! | `{"$absent": true}` | a member that is not there |
 //! | `{"$re": "^[a-z]+$"}` | a string in which the expression is found |
 //! | `{"$range": [0, 100]}` | a number from the one to the other |
+//! | `{"$length": [1, 100]}` | a string of so many characters, or an array of so many elements |
 //! | `{"$any": [p, q]}` | what one of them matches |
 //! | `{"$all": [p, q]}` | what each of them matches |
 //! | `{"$not": p}` | what p does not match, absence included |
@@ -42,8 +43,10 @@ pub fn fits(pattern: &Json, value: Option<&Json>, variables: &mut Variables) -> 
 
 /// Whether the `$` members of a pattern are known ones, for the reading of cases.
 pub fn validate(pattern: &Json) -> Result<(), String> {
-    const KNOWN: [&str; 12] =
-        ["$type", "$absent", "$re", "$range", "$any", "$all", "$not", "$has", "$each", "$keys", "$is", "$bind"];
+    const KNOWN: [&str; 13] = [
+        "$type", "$absent", "$re", "$range", "$length", "$any", "$all", "$not", "$has", "$each", "$keys", "$is",
+        "$bind",
+    ];
     match pattern {
         Json::Array(items) => items.iter().try_for_each(validate),
         Json::Object(members) => members.iter().try_for_each(|(name, value)| {
@@ -181,11 +184,14 @@ fn operator(
             let fine = expression.zip(text).is_some_and(|(expression, text)| expression.is_match(text));
             wanted(fine, format!("a string like {argument}"))
         }
-        "$range" => {
-            let (low, high) = (list.first().and_then(Json::as_f64), list.get(1).and_then(Json::as_f64));
-            let number = value.and_then(Json::as_f64);
-            let fine = number.is_some_and(|n| low.is_none_or(|low| n >= low) && high.is_none_or(|high| n <= high));
-            wanted(fine, format!("a number in {argument}"))
+        "$range" => wanted(is_within(value.and_then(Json::as_f64), list), format!("a number in {argument}")),
+        "$length" => {
+            let length = match value {
+                Some(Json::String(text)) => Some(text.chars().count()),
+                Some(Json::Array(items)) => Some(items.len()),
+                _ => None,
+            };
+            wanted(is_within(length.map(|length| length as f64), list), format!("of a length in {argument}"))
         }
         "$any" => {
             let fine = list.iter().any(|pattern| check(at, pattern, value, variables).is_ok());
@@ -218,6 +224,11 @@ fn operator(
         }
         other => Err(mismatch(at, format!("matched by {other}, which is not known"), value)),
     }
+}
+
+fn is_within(number: Option<f64>, bounds: &[Json]) -> bool {
+    let (low, high) = (bounds.first().and_then(Json::as_f64), bounds.get(1).and_then(Json::as_f64));
+    number.is_some_and(|n| low.is_none_or(|low| n >= low) && high.is_none_or(|high| n <= high))
 }
 
 fn mismatch(at: &str, wanted: impl ToString, found: Option<&Json>) -> Mismatch {
@@ -254,6 +265,8 @@ mod tests {
             (r#"{"$re":"^a+$"}"#, r#""aa""#, r#""ab""#),
             (r#"{"$range":[1,2]}"#, r#"1.5"#, r#"3"#),
             (r#"{"$range":[1,null]}"#, r#"100"#, r#"0"#),
+            (r#"{"$length":[1,2]}"#, r#""éé""#, r#""abc""#),
+            (r#"{"$length":[1,2]}"#, r#"[1]"#, r#"[]"#),
             (r#"{"$any":[1,2]}"#, r#"2"#, r#"3"#),
             (r#"{"$all":[{"a":1},{"b":2}]}"#, r#"{"a":1,"b":2}"#, r#"{"a":1}"#),
             (r#"{"a":{"$not":"x"}}"#, r#"{}"#, r#"{"a":"x"}"#),

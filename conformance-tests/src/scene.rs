@@ -53,8 +53,10 @@ impl Scene {
     }
 
     /// Starts a task that ends with the case.
-    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.tasks.borrow_mut().push(tokio::task::spawn_local(task).abort_handle());
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) -> AbortHandle {
+        let handle = tokio::task::spawn_local(task).abort_handle();
+        self.tasks.borrow_mut().push(handle.clone());
+        handle
     }
 
     /// Ends every task of the case.

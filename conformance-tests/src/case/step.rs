@@ -20,6 +20,8 @@ pub enum Step {
     Received { peer: String, events: Vec<Json>, any_order: bool, own: bool },
     /// A request that is no batch, and what it should bring.
     Http { request: HttpSpec, expect: Expectation, when: When },
+    /// A text in the place of a batch, over the peer's transport, and what it should bring.
+    Text { peer: String, text: Vec<Part>, expect: Expectation, when: When },
     /// Bytes on a connection of their own, and as many responses as expectations.
     Raw { bytes: Vec<Part>, half_close: bool, expect: Vec<Expectation>, when: When },
     /// Frames on a peer's WebSocket, and what comes first then.
@@ -92,6 +94,8 @@ pub enum Part {
     Bytes(Vec<u8>),
     /// JSON, with variables.
     Json(Json),
+    /// JSON, with variables, as the value of a field of a form.
+    Encoded(Json),
 }
 
 impl Part {
@@ -107,6 +111,10 @@ impl Part {
                 Self::Repeat(text, times) => bytes.extend_from_slice(text.repeat(*times).as_bytes()),
                 Self::Bytes(raw) => bytes.extend_from_slice(raw),
                 Self::Json(value) => bytes.extend_from_slice(fill(value, variables)?.to_string().as_bytes()),
+                Self::Encoded(value) => {
+                    let text = fill(value, variables)?.to_string();
+                    bytes.extend(url::form_urlencoded::byte_serialize(text.as_bytes()).flat_map(str::bytes));
+                }
             }
         }
         Ok(bytes)
@@ -130,12 +138,13 @@ pub struct FrameSpec {
     pub payload: Vec<Part>,
 }
 
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "open",
     "send",
     "expect_of",
     "received",
     "http",
+    "text",
     "raw",
     "frames",
     "drop",
@@ -175,6 +184,12 @@ impl Step {
                 expect: Expectation::parse(fields.need("expect")?)?,
                 when: when(&fields)?,
             },
+            "text" => Self::Text {
+                text: parts(fields.need("text")?)?,
+                peer: fields.need_text("peer")?,
+                expect: Expectation::parse(fields.need("expect")?)?,
+                when: when(&fields)?,
+            },
             "raw" => Self::Raw {
                 bytes: parts(fields.need("raw")?)?,
                 half_close: fields.flag("half_close")?,
@@ -208,6 +223,7 @@ impl Step {
             Self::Expect { .. }
             | Self::Received { .. }
             | Self::Http { .. }
+            | Self::Text { .. }
             | Self::Raw { .. }
             | Self::Frames { .. }
             | Self::Alive => true,
@@ -281,7 +297,9 @@ pub(super) fn parts(value: &Json) -> Result<Vec<Part>, String> {
 
 fn part(value: &Json) -> Result<Part, String> {
     let wrong = || {
-        format!("{value} is no part of a body: a string, or {{\"repeat\":[text, n]}}, {{\"hex\":…}}, {{\"json\":…}}")
+        format!(
+            "{value} is no part of a body: a string, or {{\"repeat\":[text, n]}}, {{\"hex\":…}}, {{\"json\":…}}, {{\"encoded\":…}}"
+        )
     };
     match value {
         Json::String(text) => Ok(Part::Text(text.clone())),
@@ -294,6 +312,7 @@ fn part(value: &Json) -> Result<Part, String> {
             },
             [(name, Json::String(hex))] if name == "hex" => unhex(hex).map(Part::Bytes).ok_or_else(wrong),
             [(name, value)] if name == "json" => Ok(Part::Json(value.clone())),
+            [(name, value)] if name == "encoded" => Ok(Part::Encoded(value.clone())),
             _ => Err(wrong()),
         },
         _ => Err(wrong()),

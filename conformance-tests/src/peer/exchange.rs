@@ -103,15 +103,16 @@ impl Peer {
     pub fn start(&self, request: Request) -> usize {
         let number = {
             let mut state = self.inner.state.borrow_mut();
-            state.exchanges.push(Exchange { sent: Instant::now(), answer: None });
+            state.exchanges.push(Exchange { sent: Instant::now(), answer: None, task: None });
             state.exchanges.len() - 1
         };
         let peer = self.clone();
-        self.inner.scene.spawn(async move {
+        let task = self.inner.scene.spawn(async move {
             let answer = peer.exchange(number, request).await;
             peer.inner.state.borrow_mut().exchanges[number].answer = Some(answer);
             peer.inner.changed.notify_waiters();
         });
+        self.inner.state.borrow_mut().exchanges[number].task = Some(task);
         number
     }
 
@@ -125,8 +126,9 @@ impl Peer {
         let (connection, mut stream) = self.connection().await?;
         let bytes = request.encode(&self.inner.scene.target.host());
         self.inner.scene.transcript.add(&self.inner.name, connection, Direction::Sent, &bytes);
-        stream.write(&bytes).await?;
-        let result = read_response(&mut stream, &request.method).await;
+        let written = stream.write(&bytes).await;
+        // A server may refuse a request before it has read all of it; what it says can still be there.
+        let result = read_response(&mut stream, &request.method).await.map_err(|error| written.err().unwrap_or(error));
         let response = match result {
             Ok(response) => response,
             Err(error) => {
@@ -178,11 +180,19 @@ impl Peer {
         state.connections
     }
 
-    /// Drops every connection without a word; exchanges in flight stay without an answer.
+    /// Drops every connection without a word; exchanges in flight end without an answer.
     pub fn drop_connections(&self) {
         let mut state = self.inner.state.borrow_mut();
         state.idle.clear();
         state.socket = None;
+        for exchange in state.exchanges.iter_mut().filter(|exchange| exchange.answer.is_none()) {
+            if let Some(task) = exchange.task.take() {
+                task.abort();
+            }
+            exchange.answer = Some(Err(WireError::Closed { partial: false }));
+        }
+        drop(state);
+        self.inner.changed.notify_waiters();
     }
 
     /// What became of the request at this place of a batch, by the deadline.

@@ -20,6 +20,7 @@ use std::fmt::{Display, Formatter};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 /// How a peer's messages travel.
@@ -99,10 +100,11 @@ struct Arrived {
     claimed: bool,
 }
 
-/// A request that went out, or a frame.
+/// A request that went out, and the task that waits for its answer.
 struct Exchange {
     sent: Instant,
     answer: Option<Result<Answer, crate::wire::WireError>>,
+    task: Option<AbortHandle>,
 }
 
 /// An event that came.

@@ -66,6 +66,10 @@ pub(super) fn judge(expect: &Expectation, came: &Came, variables: &mut Variables
 fn message(came: &Came) -> Option<&Json> {
     match came {
         Came::Outcome(Outcome::Reply { message, .. }) | Came::Message(message) => Some(message),
+        Came::Answer(answer) => match answer.as_ref().as_ref().ok()?.messages.as_deref() {
+            Ok([message]) => Some(message),
+            _ => None,
+        },
         _ => None,
     }
 }

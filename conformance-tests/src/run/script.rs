@@ -50,6 +50,8 @@ impl Script {
         variables.insert("base".into(), scene.base.as_str().into());
         variables.insert("unique".into(), unique(scene).into());
         variables.insert("transport".into(), transport.name().into());
+        variables.insert("host".into(), scene.target.host().into());
+        variables.insert("path".into(), scene.target.path("").into());
         Self { scene: scene.clone(), transport, peers: BTreeMap::new(), sent: BTreeMap::new(), variables }
     }
 
@@ -60,6 +62,7 @@ impl Script {
             Step::Expect { name, expect, when } => self.expect(name, expect, when).await,
             Step::Received { peer, events, any_order, own } => self.received(peer, events, *any_order, *own).await,
             Step::Http { request, expect, when } => self.http(request, expect, when).await,
+            Step::Text { peer, text, expect, when } => self.text(peer, text, expect, when).await,
             Step::Raw { bytes, half_close, expect, when } => self.raw(bytes, *half_close, expect, when).await,
             Step::Frames { peer, frames, expect, when } => self.frames(peer, frames, expect, when).await,
             Step::Drop { peer } => self.peer(peer).map(|peer| peer.drop_connections()).map(|()| Finding::pass()),
@@ -112,6 +115,9 @@ impl Script {
             }
             self.variables.insert(format!("{name}.clientId"), peer.client_id().unwrap_or_default().into());
             self.variables.insert(format!("{name}.handshake"), reply);
+            let cookies = peer.jar().borrow().header();
+            let line = cookies.map(|cookies| format!("Cookie: {cookies}\r\n")).unwrap_or_default();
+            self.variables.insert(format!("{name}.cookie"), line.into());
             self.peers.insert(name.clone(), peer);
         }
         Ok(Finding::pass())
@@ -126,18 +132,15 @@ impl Script {
         when: &When,
     ) -> Result<Finding, Stopped> {
         let filled = messages.iter().map(|message| self.fill(message)).collect::<Result<Vec<_>, _>>()?;
-        let who = match self.peers.get(peer) {
-            Some(peer) => peer.clone(),
-            // Who has no session yet may speak as well: to shake hands in a way of its own, or to be refused.
-            None => self
-                .peers
-                .entry(peer.to_owned())
-                .or_insert_with(|| Peer::new(&self.scene, peer, self.transport))
-                .clone(),
-        };
-        let sent = who.send(&filled);
+        let sent = self.peer_or_new(peer).send(&filled);
         self.sent.insert(name.to_owned(), (peer.to_owned(), sent));
         if expect.is_empty() { Ok(Finding::pass()) } else { self.expect(name, expect, when).await }
+    }
+
+    /// Who has no session yet may speak as well: to shake hands in a way of its own, or to be refused.
+    fn peer_or_new(&mut self, name: &str) -> Peer {
+        let new = || Peer::new(&self.scene, name, self.transport);
+        self.peers.entry(name.to_owned()).or_insert_with(new).clone()
     }
 
     async fn expect(&mut self, name: &str, expect: &[Expectation], when: &When) -> Result<Finding, Stopped> {
@@ -242,6 +245,24 @@ impl Script {
             None => Came::Silence(deadline.elapsed()),
         };
         Ok(judge(expect, &came, &mut self.variables))
+    }
+
+    async fn text(&mut self, peer: &str, text: &[Part], expect: &Expectation, when: &When) -> Result<Finding, Stopped> {
+        if self.peer_or_new(peer).transport() == Transport::WebSocket {
+            let opcode = crate::wire::websocket::opcode::TEXT;
+            let payload = text.to_vec();
+            let frame = FrameSpec { opcode, fin: true, reserved: 0, masked: true, declared: None, payload };
+            return self.frames(peer, &[frame], expect, when).await;
+        }
+        let request = HttpSpec {
+            peer: Some(peer.to_owned()),
+            method: "POST".into(),
+            suffix: String::new(),
+            headers: vec![("Content-Type".into(), "application/json".into())],
+            body: vec![text.to_vec()],
+            chunked: false,
+        };
+        self.http(&request, expect, when).await
     }
 
     async fn raw(
