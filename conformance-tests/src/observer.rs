@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// A rule for every message, with the case that it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// Each message has a channel.
+    /// Each message has a channel, unless it refuses one that had none.
     Channel,
     /// Each reply on a meta channel says whether it succeeded.
     Successful,
@@ -94,7 +94,9 @@ impl Observer {
     /// Looks at a message that came.
     pub fn message(&self, peer: &Peer, message: &Json) {
         let channel = message.get_str("channel");
-        self.rule(Rule::Channel, channel.is_some(), message);
+        // What came without a channel can't be answered on it.
+        let refusal = message.get("successful").and_then(Json::as_bool) == Some(false);
+        self.rule(Rule::Channel, channel.is_some() || refusal, message);
         if channel.is_some_and(|name| name.starts_with("/meta/")) {
             self.rule(Rule::Successful, message.get("successful").and_then(Json::as_bool).is_some(), message);
         }

@@ -8,18 +8,25 @@ use crate::verdict::Level;
 use std::collections::BTreeSet;
 
 /// The files of cases, in the order of reports.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 19] = [
+    ("envelope.json", include_str!("../../cases/envelope.json")),
+    ("malformed.json", include_str!("../../cases/malformed.json")),
     ("handshake.json", include_str!("../../cases/handshake.json")),
+    ("connect.json", include_str!("../../cases/connect.json")),
+    ("disconnect.json", include_str!("../../cases/disconnect.json")),
     ("subscribe.json", include_str!("../../cases/subscribe.json")),
     ("unsubscribe.json", include_str!("../../cases/unsubscribe.json")),
     ("matching.json", include_str!("../../cases/matching.json")),
     ("publish.json", include_str!("../../cases/publish.json")),
     ("delivery.json", include_str!("../../cases/delivery.json")),
     ("meta.json", include_str!("../../cases/meta.json")),
+    ("ids.json", include_str!("../../cases/ids.json")),
+    ("batches.json", include_str!("../../cases/batches.json")),
     ("session.json", include_str!("../../cases/session.json")),
     ("advice.json", include_str!("../../cases/advice.json")),
     ("websocket.json", include_str!("../../cases/websocket.json")),
     ("callback-polling.json", include_str!("../../cases/callback-polling.json")),
+    ("security.json", include_str!("../../cases/security.json")),
     ("client/session.json", include_str!("../../cases/client/session.json")),
 ];
 

@@ -6,6 +6,7 @@ use crate::transcript::Direction;
 use crate::wire::WireError;
 use crate::wire::http::{Body, Request, Response, read_response};
 use crate::wire::stream::Stream;
+use std::cell::RefCell;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -197,9 +198,15 @@ impl Peer {
 
     /// What became of the request at this place of a batch, by the deadline.
     pub async fn outcome(&self, sent: &Sent, index: usize, deadline: Instant) -> Outcome {
-        let decided = |peer: &Self| peer.look(sent, index).is_some();
+        // A reply without id is taken by the look that finds it, so that it is not found for another request: one look decides.
+        let found = RefCell::new(None);
+        let decided = |peer: &Self| {
+            let mut found = found.borrow_mut();
+            *found = found.take().or_else(|| peer.look(sent, index));
+            found.is_some()
+        };
         self.until(deadline, decided).await;
-        self.look(sent, index).unwrap_or_else(|| Outcome::Silence(sent.at.elapsed()))
+        found.into_inner().unwrap_or_else(|| Outcome::Silence(sent.at.elapsed()))
     }
 
     /// What is known of a request by now. A reply that is found counts as taken.

@@ -111,10 +111,15 @@ impl Peer {
         mut orders: mpsc::UnboundedReceiver<Order>,
     ) -> SocketEnd {
         let mut reader = Reader::default();
+        let mut unwritable = None;
         loop {
             let done = tokio::select! {
-                order = orders.recv() => match order {
-                    Some(order) => self.carry_out(connection, &mut stream, order).await,
+                order = orders.recv(), if unwritable.is_none() => match order {
+                    Some(order) => {
+                        // A server may close before it has read everything; its close frame is still to be read.
+                        unwritable = self.carry_out(connection, &mut stream, order).await.err();
+                        Ok(())
+                    }
                     None => return SocketEnd::Broken("the suite dropped the connection".into()),
                 },
                 incoming = reader.next(&mut stream) => match incoming {
@@ -128,7 +133,7 @@ impl Peer {
                 },
             };
             if let Err(error) = done {
-                return SocketEnd::Broken(error.to_string());
+                return SocketEnd::Broken(unwritable.unwrap_or(error).to_string());
             }
         }
     }
