@@ -170,9 +170,8 @@ defects! {
         kills ["BAD-001"] also [];
     DeepNestingUnanswered "deep-nesting-unanswered" "a deeply nested body is never answered"
         kills ["BAD-021" "BAD-020"] also [];
-    /// Faye and cometd-nodejs-server.
-    ErrorWithoutChannel "error-without-channel" "a message without a channel is refused by a reply without a channel"
-        kills ["BAD-011" "ALL-001"] also [];
+    MissingChannelAccepted "missing-channel-accepted" "a message without a channel is answered successfully"
+        kills ["BAD-011"] also [];
     CallbackUnchecked "callback-unchecked" "any text is taken for the name of a callback"
         kills ["JP-003"] also [];
     LineSeparatorsBare "line-separators-bare" "a script carries U+2028 as it is"

@@ -30,7 +30,7 @@ pub(crate) fn read_batch(world: &World, text: &[u8]) -> Result<Vec<Message>, Mal
     };
     let is_message = |item: &Value| {
         item.as_object().is_some_and(|message| {
-            message.get("channel").map_or_else(|| world.has(Defect::ErrorWithoutChannel), Value::is_string)
+            message.get("channel").map_or_else(|| world.has(Defect::MissingChannelAccepted), Value::is_string)
         })
     };
     if !items.iter().all(is_message) {
