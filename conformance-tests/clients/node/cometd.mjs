@@ -1,5 +1,6 @@
 // npm cometd with cometd-nodejs-client: cometd.mjs URL [TRANSPORT]
 import { CometD } from 'cometd';
+import { AckExtension } from 'cometd/AckExtension.js';
 import { adapt } from 'cometd-nodejs-client';
 import { Program, versionOf } from './program.mjs';
 
@@ -14,14 +15,16 @@ global.window.console = { ...console, debug() {}, info() {}, log() {}, warn() {}
 const cometd = new CometD();
 if (transport === 'long-polling') cometd.unregisterTransport('websocket');
 cometd.unregisterTransport('callback-polling');
-// Requests are given up, and repeated, a little sooner than this library does by itself, so that a run does not take long.
+// Requests are given up sooner than by itself, so that a run does not take long.
 cometd.configure({ url, logLevel: 'warn', maxNetworkDelay: 2000, connectTimeout: 2000 });
+
+cometd.registerExtension('ack', new AckExtension());
 
 const handlers = new Map(); // channel => handler
 const subscriptions = new Map(); // channel => what this library gave for it
 
 const answered = (call) => new Promise((resolve, reject) => {
-  call((reply) => (reply.successful ? resolve(reply) : reject(new Error(JSON.stringify(reply)))));
+  call((reply) => (reply.successful ? resolve(reply) : reject(new Error('it was refused, or got no reply'))));
 });
 const subscribe = (channel) => answered((done) => {
   subscriptions.set(channel, cometd.subscribe(channel, handlers.get(channel), done));

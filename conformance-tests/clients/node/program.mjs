@@ -1,5 +1,5 @@
-// What every program under test does, whatever its library: carries out the commands on /conformance/do, and reports on
-// /conformance/told what became of them and which events its handlers saw. Reports are sent in order, and again until one is accepted.
+// What every program under test does, whatever its library: carries out the commands on /conformance/do, and reports
+// on /conformance/told what became of them and which events its handlers saw, in order, again until one is accepted.
 import { readFileSync } from 'node:fs';
 
 export function versionOf(name) {
@@ -13,14 +13,18 @@ export class Program {
   #reports = [];
   #sending = false;
 
-  /** `client` has subscribe(channel, handler), unsubscribe(channel), publish(channel, data), disconnect(), each a promise. */
+  /** `client` has subscribe(channel, handler), unsubscribe(channel), publish(channel, data), disconnect(): promises. */
   constructor(client) {
     this.#client = client;
   }
 
-  async carryOut({ n, subscribe, unsubscribe, publish, disconnect }) {
+  async carryOut({ n, subscribe, fails, unsubscribe, publish, disconnect }) {
+    const handler = ({ channel, data }) => {
+      this.#report({ got: [channel, data] });
+      if (fails) throw new Error('this handler fails');
+    };
     try {
-      if (subscribe) await this.#client.subscribe(subscribe, ({ channel, data }) => this.#report({ got: [channel, data] }));
+      if (subscribe) await this.#client.subscribe(subscribe, handler);
       if (unsubscribe) await this.#client.unsubscribe(unsubscribe);
       if (publish) await this.#client.publish(...publish);
       if (disconnect) return await this.#client.disconnect();

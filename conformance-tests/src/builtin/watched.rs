@@ -16,7 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
             "every handshake carries a version and a list of connection types",
         ),
         ("CL-002", Should, "BX-HS-3", Rule::HandshakeAlone, "every handshake is alone in its batch"),
-        ("CL-003", Must, "BX-OP-3", Rule::LongPollingOffered, "every handshake offers long-polling"),
+        ("CL-003", Should, "BX-OP-3", Rule::LongPollingOffered, "every handshake offers long-polling"),
         ("CL-004", Should, "BX-LP-1", Rule::Post, "requests are POSTs of JSON, or of a form"),
         ("CL-005", Should, "BX-FLD-6", Rule::Ids, "messages on meta channels have an id that no other one has"),
         ("CL-006", Must, "BX-FLD-2", Rule::ClientId, "messages carry the clientId that the client was given"),

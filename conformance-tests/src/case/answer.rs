@@ -38,6 +38,8 @@ pub struct Answer {
     pub close_after: Option<u16>,
     /// The replies of the batch stand in the opposite order.
     pub reversed: bool,
+    /// In chunks of ten bytes.
+    pub chunked: bool,
     /// Is no array, where it is one message.
     pub single: bool,
 }
@@ -99,6 +101,7 @@ impl Answer {
             close: code(&fields, "$close")?,
             close_after: code(&fields, "$close_after")?,
             reversed: fields.flag("$reversed")?,
+            chunked: fields.flag("$chunked")?,
             single: fields.flag("$single")?,
         };
         fields.end()?;

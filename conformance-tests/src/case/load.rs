@@ -8,7 +8,7 @@ use crate::verdict::Level;
 use std::collections::BTreeSet;
 
 /// The files of cases, in the order of reports.
-const FILES: [(&str, &str); 19] = [
+const FILES: [(&str, &str); 23] = [
     ("envelope.json", include_str!("../../cases/envelope.json")),
     ("malformed.json", include_str!("../../cases/malformed.json")),
     ("handshake.json", include_str!("../../cases/handshake.json")),
@@ -28,6 +28,10 @@ const FILES: [(&str, &str); 19] = [
     ("callback-polling.json", include_str!("../../cases/callback-polling.json")),
     ("security.json", include_str!("../../cases/security.json")),
     ("client/session.json", include_str!("../../cases/client/session.json")),
+    ("client/delivery.json", include_str!("../../cases/client/delivery.json")),
+    ("client/requests.json", include_str!("../../cases/client/requests.json")),
+    ("client/recovery.json", include_str!("../../cases/client/recovery.json")),
+    ("client/websocket.json", include_str!("../../cases/client/websocket.json")),
 ];
 
 /// What is wrong with a case file. Those of the suite are read by its tests.

@@ -141,9 +141,11 @@ async fn exchange(stage: &Rc<Stage>, number: usize, mut stream: Stream, request:
         parts.push(wait(stage, &mut stream, &mut ending, answer).await?);
     }
     let written: Vec<_> = parts.iter().map(|part| part.written.clone()).collect();
-    let open = respond(stage, number, stream, together(parts)).await;
+    let outgoing = together(parts);
+    let whole = outgoing.written.clone();
+    let open = respond(stage, number, stream, outgoing).await;
     for cell in written {
-        cell.set(Some(Instant::now()));
+        cell.set(whole.get());
     }
     open
 }
@@ -228,21 +230,24 @@ async fn respond(stage: &Rc<Stage>, number: usize, mut stream: Stream, outgoing:
         None => {}
     }
     stage.sent(number, &[&head[..], &body[..]].concat());
+    let mut last = Instant::now();
     if let Some((bytes, every)) = manner.trickle {
         stream.write(&head).await.ok()?;
         for piece in body.chunks(bytes) {
             sleep(every).await;
+            last = Instant::now();
             stream.write(piece).await.ok()?;
         }
     } else if manner.split {
         let at = torn(&body);
         stream.write(&[&head[..], &body[..at]].concat()).await.ok()?;
         sleep(PAUSE).await;
+        last = Instant::now();
         stream.write(&body[at..]).await.ok()?;
     } else {
         stream.write(&[head, body].concat()).await.ok()?;
     }
-    outgoing.has_been_written();
+    outgoing.has_been_written(last);
     manner.close_after.is_none().then_some(stream)
 }
 

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 /// Listens for clients. The first segment of a path names the stage.
 pub struct Host {
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     stages: RefCell<BTreeMap<String, Rc<Stage>>>,
 }
 

@@ -17,6 +17,8 @@ mod reports;
 mod script;
 mod sessions;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use host::Host;

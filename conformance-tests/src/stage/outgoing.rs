@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub(super) struct Outgoing {
     pub(super) messages: Vec<Json>,
     pub(super) manner: Manner,
-    /// When its last byte was written.
+    /// When the last of it was about to be written: its client may have it from then on, and not before.
     pub(super) written: Rc<Cell<Option<Instant>>>,
 }
 
@@ -31,6 +31,7 @@ pub(super) struct Manner {
     pub(super) close: Option<u16>,
     pub(super) close_after: Option<u16>,
     pub(super) reversed: bool,
+    pub(super) chunked: bool,
     pub(super) single: bool,
     pub(super) frames: Vec<Frame>,
 }
@@ -72,6 +73,7 @@ impl Manner {
             close: answer.close,
             close_after: answer.close_after,
             reversed: answer.reversed,
+            chunked: answer.chunked,
             single: answer.single,
             frames: Vec::new(),
         })
@@ -89,6 +91,7 @@ impl Manner {
             && self.close.is_none()
             && self.close_after.is_none()
             && !self.reversed
+            && !self.chunked
             && !self.single
     }
 }
@@ -151,7 +154,9 @@ impl Outgoing {
                 (200, [vec![usual], self.manner.headers.clone()].concat())
             }
         };
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+        if self.manner.chunked {
+            headers.push(("Transfer-Encoding".into(), "chunked".into()));
+        } else if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
             headers.push(("Content-Length".into(), body.len().to_string()));
         }
         let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status));
@@ -159,12 +164,23 @@ impl Outgoing {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        (head.into_bytes(), body)
+        (head.into_bytes(), if self.manner.chunked { chunks(&body) } else { body })
     }
 
-    pub(super) fn has_been_written(&self) {
-        self.written.set(Some(Instant::now()));
+    pub(super) fn has_been_written(&self, at: Instant) {
+        self.written.set(Some(at));
     }
+}
+
+fn chunks(body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for chunk in body.chunks(10) {
+        bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    bytes
 }
 
 fn reason(status: u16) -> &'static str {

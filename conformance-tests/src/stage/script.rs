@@ -58,7 +58,7 @@ impl Script {
                 self.server.rules.push(rule);
                 Ok(Ok(()))
             }
-            Act::Push { events } => self.server.deliver(events).map(Ok),
+            Act::Push { events } => self.push(events).await,
             Act::Release { answer } => self.release(answer).await,
             Act::Frames { frames } => self.send(frames),
             Act::Quiet { time, but } => self.quiet(time, but).await,
@@ -75,7 +75,8 @@ impl Script {
                 Ok(Ok(()))
             }
             Act::Do { command } => {
-                self.server.deliver(&[object([("channel", DO.into()), ("data", command.clone())])]).map(Ok)
+                let data = self.server.fill(command)?;
+                self.push(&[object([("channel", DO.into()), ("data", data)])]).await
             }
             Act::Told { reports, within } => self.told(reports, within.as_deref()).await,
         }
@@ -185,15 +186,23 @@ impl Script {
         fits(pattern, Some(&arrived.message), &mut self.server.variables.clone()).is_ok()
     }
 
+    /// Delivers events, as soon as the client is subscribed to them.
+    async fn push(&mut self, events: &[Json]) -> Went {
+        let deadline = self.deadline(None)?;
+        let events = self.server.fill_all(events)?;
+        while let Err(why) = self.server.deliver(&events) {
+            if !self.go_on(deadline).await? {
+                return Ok(Err(format!("{why}{}", self.server.silence())));
+            }
+        }
+        Ok(Ok(()))
+    }
+
     async fn release(&mut self, answer: &Answer) -> Went {
         let deadline = self.deadline(None)?;
         while !self.server.release(answer)? {
-            match self.server.next(deadline).await? {
-                Next::Message(arrived) => self.server.settle_by_rules(*arrived)?,
-                Next::Changed => {}
-                Next::Nothing => {
-                    return Ok(Err(format!("the client has no connect outstanding{}", self.server.silence())));
-                }
+            if !self.go_on(deadline).await? {
+                return Ok(Err(format!("the client has no connect outstanding{}", self.server.silence())));
             }
         }
         Ok(Ok(()))
@@ -204,6 +213,7 @@ impl Script {
         let socket = self.server.sessions.newest().and_then(|session| session.socket());
         let socket = socket.ok_or_else(|| Finding::new(Verdict::Blocked, "the client has no WebSocket"))?;
         let manner = Manner { frames, ..Manner::default() };
+        self.server.stage.watch.borrow_mut().disturbed();
         // One that has just gone is what the next step will find.
         let _ = socket.send(Outgoing { manner, ..Outgoing::default() });
         Ok(Ok(()))
@@ -284,11 +294,9 @@ impl Script {
         self.fences += 1;
         let fence = self.fences;
         let command = object([("n", fence.into())]);
-        let fenced = self.server.deliver(&[object([("channel", DO.into()), ("data", command)])]);
-        if fenced.is_ok() {
-            let deadline = self.deadline(None)?;
-            while !self.server.reports.has_done(fence) && self.go_on(deadline).await? {}
-        }
+        let fenced = self.push(&[object([("channel", DO.into()), ("data", command)])]).await?;
+        let deadline = self.deadline(None)?;
+        while fenced.is_ok() && !self.server.reports.has_done(fence) && self.go_on(deadline).await? {}
         let done = self.server.reports.has_done(fence);
         let came = self.server.reports.until(fence);
         let wanted = self.server.fill_all(wanted)?;

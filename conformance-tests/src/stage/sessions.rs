@@ -55,6 +55,17 @@ impl Session {
         !self.queue.is_empty()
     }
 
+    /// Sends what waits for it, if it has a WebSocket.
+    fn flush(&mut self) {
+        if let Some((_, socket)) = &self.socket
+            && !self.queue.is_empty()
+        {
+            let messages = self.queue.drain(..).collect();
+            // A WebSocket that has just gone: the session will not get these, as from any server.
+            let _ = socket.send(Outgoing { messages, ..Outgoing::default() });
+        }
+    }
+
     /// What waits for it.
     pub(super) fn take_queue(&mut self) -> Vec<Json> {
         self.queue.drain(..).collect()
@@ -197,6 +208,7 @@ impl Sessions {
             Slot::Socket(socket) => Some((arrived.connection, socket.clone())),
             Slot::Once(_) => None,
         };
+        session.flush();
     }
 
     /// A connection has ended.
@@ -210,30 +222,31 @@ impl Sessions {
     /// Delivers events to whoever is subscribed: at once over a WebSocket, otherwise with a connect. The connects that
     /// were held for them are returned. Fails if nobody is subscribed.
     pub(super) fn deliver(&mut self, events: &[Json]) -> Result<Vec<Held>, String> {
-        let mut answered = Vec::new();
-        for event in events {
-            let channel = event.get_str("channel").unwrap_or_default();
-            let newest = self.list.len().saturating_sub(1);
-            let mut found = false;
-            for (index, session) in self.list.iter_mut().enumerate() {
-                // What a program is to do is told once.
-                if session.is_subscribed(channel) && (channel != DO || index == newest) {
-                    session.queue.push_back(event.clone());
-                    found = true;
-                }
-            }
-            if !found {
+        let newest = self.list.len().saturating_sub(1);
+        // What a program is to do is told once.
+        let wants = |session: &Session, index: usize, channel: &str| {
+            session.is_subscribed(channel) && (channel != DO || index == newest)
+        };
+        let channels = events.iter().map(|event| event.get_str("channel").unwrap_or_default());
+        for channel in channels {
+            if !self.list.iter().enumerate().any(|(index, session)| wants(session, index, channel)) {
                 return Err(format!("the client is not subscribed to {channel}"));
             }
         }
+        for (index, session) in self.list.iter_mut().enumerate() {
+            for event in events {
+                if wants(session, index, event.get_str("channel").unwrap_or_default()) {
+                    session.queue.push_back(event.clone());
+                }
+            }
+        }
+        let mut answered = Vec::new();
         for session in &mut self.list {
             if session.queue.is_empty() {
                 continue;
             }
-            if let Some((_, socket)) = &session.socket {
-                let messages = session.queue.drain(..).collect();
-                // A WebSocket that has just gone: the session will not get these, as from any server.
-                let _ = socket.send(Outgoing { messages, ..Outgoing::default() });
+            if session.is_on_socket() {
+                session.flush();
             } else if let Some(held) = session.held.take() {
                 answered.push(held);
             }

@@ -168,15 +168,17 @@ async fn send(
     }
     let shown = if manner.frames.is_empty() { body } else { format!("frames: {:?}", manner.frames).into_bytes() };
     stage.sent(number, &shown);
+    let mut last = Instant::now();
     if let Some((count, every)) = manner.trickle {
         for piece in bytes.chunks(count) {
             sleep(every).await;
+            last = Instant::now();
             stream.write(piece).await?;
         }
     } else {
         stream.write(&bytes).await?;
     }
-    outgoing.has_been_written();
+    outgoing.has_been_written(last);
     match manner.close_after {
         Some(code) => close(stage, number, stream, code).await,
         None => Ok(Done::No),

@@ -120,6 +120,10 @@ impl Watch {
     /// A message, in the order in which the script takes them.
     pub(super) fn message(&mut self, message: &Json, connection: usize, at: Instant) {
         let Some(channel) = message.get_str("channel") else { return };
+        if self.sessions.is_empty() && channel != "/meta/handshake" {
+            // It was given no clientId, so it can't do anything right.
+            return;
+        }
         self.fields(channel, message);
         self.id(channel, message);
         let comment = message.get("ext").and_then(|ext| ext.get("json-comment-filtered")).and_then(Json::as_bool);
@@ -181,13 +185,16 @@ impl Watch {
         }
     }
 
-    /// The same message sent again has the same id; another one may not have it.
+    /// The same message sent again has the same id; another one of the session may not have it.
     fn id(&mut self, channel: &str, message: &Json) {
         if !channel.starts_with("/meta/") && !channel.starts_with("/service/") {
             return;
         }
         let session = message.get_str("clientId").unwrap_or_default().to_owned();
         let Some(id) = message.get("id") else { return self.rule(Rule::Ids, false, message) };
+        if session.is_empty() {
+            return self.rule(Rule::Ids, true, message);
+        }
         let before = self.ids.insert((session, id.to_string()), message.clone());
         self.rule(Rule::Ids, before.is_none_or(|before| before == *message), message);
     }
@@ -216,6 +223,13 @@ impl Watch {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Something was sent that no client can be expected to understand: it may take what is outstanding for lost.
+    pub(super) fn disturbed(&mut self) {
+        for connect in self.sessions.iter_mut().filter_map(|session| session.connect.as_mut()) {
+            connect.lost = true;
         }
     }
 
