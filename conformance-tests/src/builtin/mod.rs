@@ -1,6 +1,10 @@
 //! The cases that are written in Rust: those that need a loop, a race or chance, and the rules for every message of a run.
 
+mod ack;
 mod model;
+mod queue;
+mod socket;
+mod subscribe;
 mod watched;
 mod whole;
 
@@ -12,7 +16,16 @@ use std::rc::Rc;
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    [model::cases(), whole::cases(), watched::cases()].concat()
+    [
+        subscribe::cases(),
+        queue::cases(),
+        socket::cases(),
+        ack::cases(),
+        model::cases(),
+        whole::cases(),
+        watched::cases(),
+    ]
+    .concat()
 }
 
 /// A case in Rust, of the base profile.
@@ -35,4 +48,9 @@ fn code(
         needs: Vec::new(),
         kind: Kind::Code(run),
     }
+}
+
+/// The same case of the hardened profile.
+fn hardened(case: Case) -> Case {
+    Case { profile: Profile::Hardened, ..case }
 }

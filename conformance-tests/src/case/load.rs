@@ -8,7 +8,7 @@ use crate::verdict::Level;
 use std::collections::BTreeSet;
 
 /// The files of cases, in the order of reports.
-const FILES: [(&str, &str); 23] = [
+const FILES: [(&str, &str); 24] = [
     ("envelope.json", include_str!("../../cases/envelope.json")),
     ("malformed.json", include_str!("../../cases/malformed.json")),
     ("handshake.json", include_str!("../../cases/handshake.json")),
@@ -27,6 +27,7 @@ const FILES: [(&str, &str); 23] = [
     ("websocket.json", include_str!("../../cases/websocket.json")),
     ("callback-polling.json", include_str!("../../cases/callback-polling.json")),
     ("security.json", include_str!("../../cases/security.json")),
+    ("ack.json", include_str!("../../cases/ack.json")),
     ("client/session.json", include_str!("../../cases/client/session.json")),
     ("client/delivery.json", include_str!("../../cases/client/delivery.json")),
     ("client/requests.json", include_str!("../../cases/client/requests.json")),

@@ -4,5 +4,6 @@ mod judge;
 mod script;
 mod suite;
 
+pub(crate) use script::alive;
 pub(crate) use suite::like;
 pub use suite::{Choice, Instance, Outcome, Progress, Subject, Suite, run};

@@ -106,19 +106,16 @@ fn publishes(history: &History) -> BTreeMap<u64, (&str, &Request)> {
         .collect()
 }
 
-/// Some subscription was granted before the publish was sent, and no request to end it can have come in between.
+/// Some subscription was granted before the publish was sent, and not ended after that. Whether an end may overtake a
+/// publish that was acknowledged before is what BT-005 asks; here nothing is owed to who ended it, or left.
 fn must_have(mine: &[&Request], channel: &str, publish: &Request) -> bool {
-    let Reply::Granted(published) = publish.reply else { return false };
-    // With a session goes what waited for it, so nothing is owed to a client that left.
-    !mine.iter().any(|request| request.what == What::Disconnect)
+    matches!(publish.reply, Reply::Granted(_))
+        && !mine.iter().any(|request| request.what == What::Disconnect)
         && mine.iter().any(|subscribe| {
             let What::Subscribe(pattern) = &subscribe.what else { return false };
             matches(pattern, channel)
                 && subscribe.done() < publish.sent
-                && !ends_of(mine, pattern).any(|end| {
-                    // Before the subscription for certain, or after the publish for certain: neither can have ended it.
-                    !(end.reply == Reply::Refused || end.done() < subscribe.sent || end.sent > published)
-                })
+                && !ends_of(mine, pattern).any(|end| end.reply != Reply::Refused && end.done() >= subscribe.sent)
         })
 }
 

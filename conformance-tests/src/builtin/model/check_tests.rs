@@ -90,6 +90,8 @@ fn what_races_with_an_unsubscribe_may_also_be_missing() {
     request(&mut history, 1, What::Unsubscribe(channel()), 595);
     history.arrivals.retain(|arrival| (arrival.client, arrival.number) != (1, 6));
     assert_eq!(deliveries(&history), []);
+    history.arrivals.retain(|arrival| (arrival.client, arrival.number) != (2, 6));
+    assert_eq!(deliveries(&history), [Breach::Lost { client: 2, channel: channel(), number: 6 }]);
 }
 
 #[test]

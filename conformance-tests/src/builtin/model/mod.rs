@@ -6,6 +6,8 @@ mod history;
 mod program;
 mod races;
 
+pub(super) use check::matches;
+
 use crate::case::{Case, Run};
 use crate::peer::Transport;
 use crate::scene::Scene;
@@ -166,7 +168,7 @@ async fn random_run(scene: &Rc<Scene>, program: &Program, transports: [Transport
 }
 
 /// The same for the same seed, case and transport, and for nothing else.
-fn chance(scene: &Scene) -> Rng {
+pub(super) fn chance(scene: &Scene) -> Rng {
     let case = scene.base.rsplit('/').next().unwrap_or_default();
     let mixed = case
         .bytes()

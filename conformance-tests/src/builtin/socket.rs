@@ -1,0 +1,76 @@
+//! What needs a clock or frames of its own about WebSocket.
+
+use super::code;
+use super::subscribe::{failed, open, run};
+use crate::case::{Case, Run};
+use crate::json::Json;
+use crate::peer::{Peer, Transport};
+use crate::scene::Scene;
+use crate::verdict::Level::{Must, Should};
+use crate::verdict::{Finding, Verdict};
+use crate::wire::websocket::{Frame, Incoming, Reader, Sender};
+use std::rc::Rc;
+use tokio::time::{Instant, timeout};
+
+/// The cases about WebSocket.
+pub(super) fn cases() -> Vec<Case> {
+    const SOCKET: &[Transport] = &[Transport::WebSocket];
+    vec![
+        code(
+            "WS-003",
+            Must,
+            &["BX-WS-3"],
+            SOCKET,
+            pushed,
+            "an event is sent over a WebSocket as it comes, and not when the held connect is answered",
+        ),
+        code("WS-009", Should, &["BX-WS-8"], SOCKET, ping, "an empty array is answered by an empty array"),
+    ]
+}
+
+/// Three events in a row, each published when the one before is there: who waits for the connect's time to be over can't be in
+/// time for all of them.
+fn pushed(scene: Rc<Scene>, transport: Transport) -> Run {
+    run(async move {
+        let [a, b] = [open(&scene, "a", transport).await?, open(&scene, "b", transport).await?];
+        let channel = format!("{}/x", scene.base);
+        a.subscribe(&channel).await?;
+        scene.fence(&a).await?;
+        for number in 0..3_u64 {
+            let started = Instant::now();
+            b.publish(&channel, number.into()).await?;
+            let there = |peer: &Peer| {
+                peer.has_event(|event| {
+                    event.get_str("channel") == Some(&channel) && event.get("data") == Some(&number.into())
+                })
+            };
+            if !a.until(started + scene.target.budget.timeout / 2, there).await {
+                return Ok(failed(format!("event {number} of 3 did not come within half of a connect's time")));
+            }
+        }
+        Ok(Finding::pass())
+    })
+}
+
+fn ping(scene: Rc<Scene>, transport: Transport) -> Run {
+    run(async move {
+        let a = Peer::new(&scene, "a", transport);
+        let (mut stream, head) = a.upgrade(1, a.headers()).await.map_err(|error| error.to_string())?;
+        if head.status != 101 {
+            return Err(format!("the upgrade was answered with {}", head.status));
+        }
+        stream.write(&Frame::text("[]".to_owned()).encode()).await.map_err(|error| error.to_string())?;
+        let came = timeout(scene.target.budget.answer(), Reader::new(Sender::Server).next(&mut stream)).await;
+        Ok(match came {
+            Ok(Ok(Incoming::Text(text))) => match crate::json::parse(text.as_bytes()).map(|parsed| parsed.value) {
+                Ok(Json::Array(items)) if items.is_empty() => Finding::pass(),
+                _ => failed(format!("it was answered by {text}")),
+            },
+            Ok(Ok(Incoming::Close(code))) => {
+                Finding::new(Verdict::Nonstrict, format!("the WebSocket was closed with {code:?}"))
+            }
+            Ok(other) => failed(format!("what came was {other:?}")),
+            Err(_) => Finding::new(Verdict::Nonstrict, "nothing came"),
+        })
+    })
+}
