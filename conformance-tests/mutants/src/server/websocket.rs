@@ -87,6 +87,13 @@ async fn talk(world: &Arc<World>, mut socket: Socket, origin: &Origin) {
     loop {
         let messages = tokio::select! {
             frame = socket.next() => match frame {
+                // Some clients send it to see whether anybody is there.
+                Some(Ok(Frame::Text(text))) if text.trim() == "[]" => {
+                    if !write(&mut socket, &[]).await {
+                        return;
+                    }
+                    continue;
+                }
                 Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) => match read_batch(world, &frame.into_data()) {
                     Ok(batch) => {
                         let Answer { messages, waiting, .. } = world.receive(&batch, origin);
