@@ -1,7 +1,8 @@
 //! Memory that was freed goes back to the system also when nothing happens any more.
 //!
 //! mimalloc keeps what was freed for a second, in case it is needed again, and looks after that second only when one of its pages
-//! is freed. Once everybody has left nobody frees any, and what a crowd took would stay until somebody comes.
+//! is freed. Once everybody has left nobody frees any, and what a crowd took would stay until somebody comes. Each thread has
+//! pages of its own, so this runs on each worker's.
 
 use std::{hint::black_box, time::Duration};
 

@@ -96,7 +96,6 @@ async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, path, tls = secure, front = ?common.front, "serving");
     announce(address, &path, dev, secure);
     actix_rt::spawn(stop_on_signal(bayeux.clone(), server.handle(), signals));
-    actix_rt::spawn(purge::run());
     let ended = server.await.map_err(Failure::Run);
     let counted = format!("{} {}", bayeux.engine().stats(), bayeux.stats());
     tracing::info!("counted: {}", if counted.trim().is_empty() { "nothing" } else { counted.trim() });
@@ -151,10 +150,12 @@ fn mounted(
     Ok((server.addrs()[0], server.run()))
 }
 
-/// What is served beside the endpoint: in development the chat.
+/// What is served beside the endpoint: in development the chat. Each worker asks once, on its own thread, which is where its memory
+/// is given back.
 fn routes(path: &str, dev: bool) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     let path = path.to_owned();
     move |config| {
+        actix_rt::spawn(purge::run());
         if dev {
             chat::routes(config, &path);
         }
