@@ -8,7 +8,7 @@ use crate::wire::http::{Body, Request, Response, read_response};
 use crate::wire::stream::Stream;
 use std::cell::RefCell;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// An answer over HTTP, with what could be read of its body.
 #[derive(Debug, Clone)]
@@ -163,7 +163,7 @@ impl Peer {
             let free = self.inner.state.borrow_mut().idle.pop();
             let Some((number, mut stream)) = free else { break };
             // A server may have ended it while it was idle; then there is something to read: the end.
-            if timeout(Duration::ZERO, stream.fill(false)).await.is_err() && stream.buffer.is_empty() {
+            if stream.buffer.is_empty() && stream.is_idle().await {
                 return Ok((number, stream));
             }
         }

@@ -149,17 +149,21 @@ impl Script {
         let peer = self.peer(&peer)?.clone();
         let connects = sent.requests.iter().any(|(channel, _)| channel == "/meta/connect");
         let budget = &self.scene.target.budget;
-        let deadline = self.deadline(when, if connects { budget.held() } else { budget.answer() })?;
+        // A stated time counts from the sending, however long the steps in between took.
+        let deadline = match &when.within {
+            Some(text) => sent.at + self.time(text)?,
+            None => Instant::now() + if connects { budget.held() } else { budget.answer() },
+        };
         let mut worst = Finding::pass();
         for (index, expect) in expect.iter().enumerate() {
             if matches!(expect, Expectation::Anything) {
                 continue;
             }
             let outcome = peer.outcome(&sent, index, deadline).await;
-            let early = self.too_early(when, &outcome)?;
+            let untimely = self.untimely(when, &outcome)?;
             self.note_session(&peer, &outcome);
             let mut found = judge(expect, &Came::Outcome(outcome), &mut self.variables);
-            found = early.filter(|_| found.verdict <= Verdict::Nonstrict).unwrap_or(found);
+            found = untimely.filter(|_| found.verdict <= Verdict::Nonstrict).unwrap_or(found);
             if found.verdict > worst.verdict {
                 worst = Finding::new(
                     found.verdict,
@@ -170,17 +174,20 @@ impl Script {
         Ok(worst)
     }
 
-    fn too_early(&self, when: &When, outcome: &Outcome) -> Result<Option<Finding>, Stopped> {
-        let (Some(text), Outcome::Reply { after, .. }) = (&when.not_before, outcome) else { return Ok(None) };
-        let earliest = self.time(text)?;
-        Ok((*after < earliest).then(|| {
-            let reason = format!(
-                "the reply came after {:.2} s, before {text} ({:.2} s)",
-                after.as_secs_f64(),
-                earliest.as_secs_f64()
-            );
-            Finding::new(Verdict::Fail, reason)
-        }))
+    /// What is wrong with the time that the reply took, if anything.
+    fn untimely(&self, when: &When, outcome: &Outcome) -> Result<Option<Finding>, Stopped> {
+        let Outcome::Reply { after, .. } = outcome else { return Ok(None) };
+        let wrong = |text: &str, bound: Duration, side: &str| {
+            let (after, bound) = (after.as_secs_f64(), bound.as_secs_f64());
+            Finding::new(Verdict::Fail, format!("the reply came after {after:.2} s, {side} {text} ({bound:.2} s)"))
+        };
+        let earliest = when.not_before.as_ref().map(|text| Ok((text, self.time(text)?))).transpose()?;
+        let latest = when.within.as_ref().map(|text| Ok((text, self.time(text)?))).transpose()?;
+        Ok(match (earliest, latest) {
+            (Some((text, bound)), _) if *after < bound => Some(wrong(text, bound, "before")),
+            (_, Some((text, bound))) if *after > bound => Some(wrong(text, bound, "later than")),
+            _ => None,
+        })
     }
 
     /// A handshake that a case makes itself gives its peer a session, as `open` would.

@@ -1,8 +1,10 @@
 //! A connection to the peer: TCP, or TLS over it, with a buffer of what was read and not yet used.
 
 use super::{MAX_MESSAGE, WireError};
+use std::future::Future;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -82,6 +84,13 @@ impl Stream {
     /// Ends our direction and leaves the other open.
     pub async fn finish(&mut self) -> Result<(), WireError> {
         self.io.shutdown().await.map_err(|error| ended(&error, false))
+    }
+
+    /// Whether a connection that nothing is expected on is still open and silent. Looks once, without waiting: a request that waited here
+    /// could be overtaken by one that is sent after it.
+    pub async fn is_idle(&mut self) -> bool {
+        let mut read = std::pin::pin!(self.fill(false));
+        std::future::poll_fn(|context| Poll::Ready(read.as_mut().poll(context).is_pending())).await
     }
 
     /// Reads more into the buffer. `partial` says whether a message has begun, for the error. Cancel-safe.

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -44,9 +45,13 @@ pub(crate) struct Target {
     pub(crate) kind: Vec<String>,
 }
 
-/// The directory of the whole workspace.
+/// The directory of the whole workspace: as cargo says when it starts this program, since checkouts may share what they build.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("this crate is in crates/xtask")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        PathBuf::from(here).ancestors().nth(2).expect("this crate is in crates/xtask").to_owned()
+    })
 }
 
 /// The directory of the tests with real clients.
