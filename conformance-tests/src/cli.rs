@@ -229,7 +229,7 @@ impl Prepared {
         let outcomes = run(&suite, progress).await;
         write_reports(&self.told, &suite, &outcomes)?;
         print(&summary(&outcomes, self.told.verbose));
-        Ok(conclude(&self.expected, &outcomes))
+        Ok(conclude(&self.expected, &outcomes, &suite))
     }
 }
 
@@ -304,8 +304,8 @@ fn side_by_side(files: &[PathBuf], page: Option<&PathBuf>, table: Option<&PathBu
     Ok(EXIT_GOOD)
 }
 
-fn conclude(expected: &Expected, outcomes: &[Outcome]) -> u8 {
-    let surprises = expected.surprises(outcomes);
+fn conclude(expected: &Expected, outcomes: &[Outcome], suite: &Suite) -> u8 {
+    let surprises = expected.surprises(outcomes, &suite.left_out);
     for surprise in &surprises {
         say(&format!("unexpected: {surprise}\n"));
     }

@@ -117,6 +117,8 @@ impl Subject {
 pub struct Suite {
     /// In the order of the case files.
     pub instances: Vec<Instance>,
+    /// Those that there are beside them, for other choices.
+    pub left_out: Vec<Instance>,
     /// Who is asked, with what was found of it.
     pub subject: Subject,
     /// The choice that was made.
@@ -132,17 +134,17 @@ pub trait Progress {
 impl Suite {
     /// The instances of these cases that the choice selects.
     pub fn new(cases: Vec<Case>, subject: Subject, choice: Choice) -> Self {
-        let mut instances = Vec::new();
-        let chosen = cases.into_iter().filter(|case| case.role() == subject.role() && choice.selects(case));
-        for case in chosen.map(Rc::new) {
+        let cases = cases.into_iter().filter(|case| case.role() == subject.role()).map(Rc::new);
+        let all = cases.flat_map(|case| {
+            let transports = case.transports.clone();
+            transports.into_iter().map(move |transport| Instance { case: case.clone(), transport })
+        });
+        let (instances, left_out) = all.partition(|Instance { case, transport }| {
             let whole = matches!(case.kind, Kind::Whole(_));
-            for &transport in &case.transports {
-                if whole || choice.transports.is_empty() || choice.transports.contains(&transport) {
-                    instances.push(Instance { case: case.clone(), transport });
-                }
-            }
-        }
-        Self { instances, subject, choice }
+            let spoken = whole || choice.transports.is_empty() || choice.transports.contains(transport);
+            spoken && choice.selects(case)
+        });
+        Self { instances, left_out, subject, choice }
     }
 }
 
