@@ -1,6 +1,8 @@
 //! The cases that are written in Rust: those that need a loop, a race or chance, and the rules for every message of a run.
 
 mod ack;
+mod ids;
+mod many;
 mod model;
 mod queue;
 mod socket;
@@ -18,6 +20,8 @@ use std::rc::Rc;
 pub fn cases() -> Vec<Case> {
     [
         subscribe::cases(),
+        many::cases(),
+        ids::cases(),
         queue::cases(),
         socket::cases(),
         ack::cases(),

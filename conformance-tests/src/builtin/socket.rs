@@ -3,8 +3,8 @@
 use super::code;
 use super::subscribe::{failed, open, run};
 use crate::case::{Case, Run};
-use crate::json::Json;
-use crate::peer::{Peer, Transport};
+use crate::json::{Json, object};
+use crate::peer::{Peer, Transport, messages_of};
 use crate::scene::Scene;
 use crate::verdict::Level::{Must, Should};
 use crate::verdict::{Finding, Verdict};
@@ -23,6 +23,14 @@ pub(super) fn cases() -> Vec<Case> {
             SOCKET,
             pushed,
             "an event is sent over a WebSocket as it comes, and not when the held connect is answered",
+        ),
+        code(
+            "WS-024",
+            Must,
+            &["BX-DL-2"],
+            SOCKET,
+            silent_before,
+            "on a busy server, what comes first over a WebSocket is the reply to its handshake, without an event beside it",
         ),
         code("WS-009", Should, &["BX-WS-8"], SOCKET, ping, "an empty array is answered by an empty array"),
     ]
@@ -49,6 +57,46 @@ fn pushed(scene: Rc<Scene>, transport: Transport) -> Run {
             }
         }
         Ok(Finding::pass())
+    })
+}
+
+/// A publisher that does not rest, and sockets that are opened meanwhile, by a browser that has a session with a subscription.
+fn silent_before(scene: Rc<Scene>, transport: Transport) -> Run {
+    run(async move {
+        let [old, busy] = [open(&scene, "old", transport).await?, open(&scene, "busy", transport).await?];
+        let channel = format!("{}/x", scene.base);
+        old.subscribe(&channel).await?;
+        let publisher = busy.clone();
+        let name = channel.clone();
+        scene.spawn(async move { while publisher.publish(&name, 1.into()).await.is_ok() {} });
+        for number in 0..10 {
+            let new = Peer::new(&scene, &format!("new{number}"), transport);
+            new.share_jar(old.jar());
+            let (mut stream, head) = new.upgrade(1, new.headers()).await.map_err(|error| error.to_string())?;
+            if head.status != 101 {
+                return Err(format!("the upgrade was answered with {}", head.status));
+            }
+            let handshake = object([
+                ("channel", "/meta/handshake".into()),
+                ("version", "1.0".into()),
+                ("supportedConnectionTypes", scene.connection_types(transport)),
+            ]);
+            let text = Json::Array(new.complete(&[handshake])).to_string();
+            stream.write(&Frame::text(text).encode()).await.map_err(|error| error.to_string())?;
+            let came = timeout(scene.target.budget.answer(), Reader::new(Sender::Server).next(&mut stream)).await;
+            let Ok(Ok(Incoming::Text(text))) = came else {
+                return Err(format!("the handshake was answered by {came:?}"));
+            };
+            let messages = messages_of(text.as_bytes())?;
+            if messages.iter().any(|message| message.get_str("channel") != Some("/meta/handshake")) {
+                return Ok(failed(format!("the first message was {text}")));
+            }
+        }
+        Ok(if busy.all_messages().len() > 10 {
+            Finding::pass()
+        } else {
+            Finding::new(Verdict::Blocked, "nobody published")
+        })
     })
 }
 
