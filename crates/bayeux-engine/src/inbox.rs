@@ -108,6 +108,24 @@ impl Inbox {
         self.lock().entries.front().is_some_and(|entry| entry.position < end)
     }
 
+    /// Whether an entry newer than `position` waits.
+    pub(crate) fn has_newer(&self, position: Position) -> bool {
+        self.lock().entries.back().is_some_and(|entry| entry.position > position)
+    }
+
+    /// The entries newer than `position` that are `wanted`, and the position of the newest of all.
+    pub(crate) fn newer(
+        &self,
+        position: Position,
+        wanted: impl Fn(Position, &Delivery) -> bool,
+    ) -> (Position, Vec<(Position, Arc<Delivery>)>) {
+        let queue = self.lock();
+        let first = queue.entries.partition_point(|entry| entry.position <= position);
+        let found = queue.entries.range(first..).filter(|entry| wanted(entry.position, &entry.delivery));
+        let found = found.map(|entry| (entry.position, entry.delivery.clone())).collect();
+        (queue.entries.back().map_or(position, |entry| entry.position), found)
+    }
+
     /// Takes the oldest entry. Publishers that were paused go on once the inbox is at its mark again.
     pub(crate) fn pop(&self, wakes: &mut WakeList) -> Option<Entry> {
         let mut queue = self.lock();

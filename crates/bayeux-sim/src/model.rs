@@ -37,7 +37,6 @@ pub(crate) struct Model {
     sessions: BTreeMap<String, Session>,
     /// What was asked and not answered yet, by the request's id.
     asked: BTreeMap<u64, Asked>,
-    next_subscription: u64,
     /// Sockets that have used up their one adoption.
     adopters: BTreeSet<ConnectionKey>,
     /// Browsers that have, each on the node of the session: nodes don't know of each other's.
@@ -57,7 +56,7 @@ pub(crate) struct Session {
     binding: Binding,
     life: Life,
     /// Each subscription with a number of its own: one that ended and came again is another.
-    subscriptions: BTreeMap<&'static str, u64>,
+    subscriptions: BTreeSet<&'static str>,
     /// What is not handed over yet, in order.
     due: VecDeque<Due>,
     /// Handed over to the kernel and on the way to the client, with the connection.
@@ -98,15 +97,7 @@ struct Writing {
 struct Due {
     number: u64,
     since: Time,
-    /// The subscriptions by which it came; none when they have ended since: then it may be left out.
-    via: BTreeSet<u64>,
     optional: bool,
-}
-
-impl Due {
-    fn may_be_left_out(&self) -> bool {
-        self.optional || self.via.is_empty()
-    }
 }
 
 struct Asked {
@@ -124,8 +115,8 @@ impl Model {
     pub(crate) fn new(config: Config, small_inboxes: bool) -> Self {
         let (sessions, asked, adopters) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let (used, untold, leaving) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        let (next_subscription, unlinked) = (0, BTreeSet::new());
-        Self { config, sessions, asked, next_subscription, adopters, used, untold, unlinked, leaving, small_inboxes }
+        let unlinked = BTreeSet::new();
+        Self { config, sessions, asked, adopters, used, untold, unlinked, leaving, small_inboxes }
     }
 
     /// A batch is about to be handled.
@@ -247,7 +238,7 @@ impl Model {
             }
         }
         for (_, session) in self.live() {
-            let Some(due) = session.due.iter().find(|due| !due.may_be_left_out()) else {
+            let Some(due) = session.due.iter().find(|due| !due.optional) else {
                 continue;
             };
             let late = now > due.since.max(session.write_ended) + DELIVERY_PATIENCE;
@@ -263,13 +254,13 @@ impl Model {
         let Some(session) = self.sessions.get(session) else {
             return Err("a client has a session that was never made".into());
         };
-        if let Some(due) = session.due.iter().find(|due| !due.may_be_left_out()) {
+        if let Some(due) = session.due.iter().find(|due| !due.optional) {
             return Err(format!("event {} was never delivered", due.number));
         }
         if let Some((number, connection)) = session.travelling.iter().next() {
             return Err(format!("event {number} never arrived on connection {connection}, which was not cut"));
         }
-        let has: BTreeSet<_> = session.subscriptions.keys().copied().collect();
+        let has: BTreeSet<_> = session.subscriptions.iter().copied().collect();
         if has == *wanted { Ok(()) } else { Err(format!("subscribed to {has:?}, wanted {wanted:?}")) }
     }
 }

@@ -106,8 +106,8 @@ fn publishes(history: &History) -> BTreeMap<u64, (&str, &Request)> {
         .collect()
 }
 
-/// Some subscription was granted before the publish was sent, and not ended after that. Whether an end may overtake a
-/// publish that was acknowledged before is what BT-005 asks; here nothing is owed to who ended it, or left.
+/// Some subscription was granted before the publish was sent, and no request that ends it was sent before the publish was
+/// acknowledged. Nothing is owed to who left.
 fn must_have(mine: &[&Request], channel: &str, publish: &Request) -> bool {
     matches!(publish.reply, Reply::Granted(_))
         && !mine.iter().any(|request| request.what == What::Disconnect)
@@ -115,7 +115,9 @@ fn must_have(mine: &[&Request], channel: &str, publish: &Request) -> bool {
             let What::Subscribe(pattern) = &subscribe.what else { return false };
             matches(pattern, channel)
                 && subscribe.done() < publish.sent
-                && !ends_of(mine, pattern).any(|end| end.reply != Reply::Refused && end.done() >= subscribe.sent)
+                && !ends_of(mine, pattern).any(|end| {
+                    end.reply != Reply::Refused && end.done() >= subscribe.sent && end.sent <= publish.done()
+                })
         })
 }
 

@@ -95,6 +95,14 @@ fn what_races_with_an_unsubscribe_may_also_be_missing() {
 }
 
 #[test]
+fn what_was_acknowledged_before_an_unsubscribe_is_owed() {
+    let mut history = fine();
+    request(&mut history, 1, What::Unsubscribe(channel()), 615);
+    history.arrivals.retain(|arrival| (arrival.client, arrival.number) != (1, 6));
+    assert_eq!(deliveries(&history), [Breach::Lost { client: 1, channel: channel(), number: 6 }]);
+}
+
+#[test]
 fn a_subscription_that_is_renewed_after_its_end_counts_again() {
     let mut history = fine();
     request(&mut history, 1, What::Unsubscribe(channel()), 520);

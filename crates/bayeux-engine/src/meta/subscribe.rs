@@ -32,13 +32,18 @@ impl Shard {
         self.subscription_reply(key, request)
     }
 
-    /// Ends subscriptions; one that is not there is ended already. Nothing published from now on reaches the session by
-    /// them (BX-US-3).
+    /// Ends subscriptions; one that is not there is ended already. What was published before reaches the session by them, nothing
+    /// published from now on does (BX-US-3).
     pub(crate) fn unsubscribe(&mut self, env: &mut Env<'_>, key: SessionKey, request: &Message) -> Message {
         let patterns = match patterns(env, request, error_code::UNSUBSCRIBE_DENIED) {
             Ok(patterns) => patterns,
             Err(refusal) => return *refusal,
         };
+        let has =
+            |pattern: &ChannelPattern| self.session(key).is_some_and(|it| it.subscription(pattern.as_str()).is_some());
+        if patterns.iter().any(has) {
+            self.catch_up(env, key);
+        }
         for pattern in patterns {
             let Some(session) = self.session_mut(key) else {
                 break;

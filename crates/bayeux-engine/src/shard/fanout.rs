@@ -13,7 +13,7 @@ use crate::{
     session::{Receiving, Session, SessionKey},
     stats::{count, count_many},
     store::Store,
-    subscription::Subscribers,
+    subscription::{Subscribers, Subscription},
 };
 
 /// Where a fan-out that its budget cut goes on. It is finished before the next entry of the inbox is looked at.
@@ -67,6 +67,50 @@ impl Shard {
         }
     }
 
+    /// Hands one session what waits for it, ahead of all others: its subscriptions are about to become fewer, and what was published
+    /// before is to reach it by them (BX-US-3). Each delivery is looked at once for a session, however often it does that.
+    pub(crate) fn catch_up(&mut self, env: &mut Env<'_>, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let (inbox, last) = (env.router.inbox(env.shard), session.last_delivery);
+        let cut = self.cursor.as_ref().filter(|cursor| cursor.position > last);
+        if cut.is_none() && !inbox.has_newer(last) {
+            return;
+        }
+        let mut since = self.hash.map();
+        for Subscription { pattern, place, .. } in &session.subscriptions {
+            let places = self.index.get(pattern).map_or(&[][..], Subscribers::places);
+            if let Some(Some(subscriber)) = places.get(*place) {
+                since.insert(&**pattern, subscriber.since);
+            }
+        }
+        let wanted = |position: Position, delivery: &Delivery| {
+            delivery.keys().iter().any(|key| since.get(key).is_some_and(|since| *since <= position))
+        };
+        let cut = cut.filter(|cursor| wanted(cursor.position, &cursor.delivery));
+        let mut waiting: Vec<_> = cut.map(|cursor| (cursor.position, cursor.delivery.clone())).into_iter().collect();
+        let (end, newer) = inbox.newer(last, wanted);
+        waiting.extend(newer);
+        self.give(env, key, &waiting);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.last_delivery = session.last_delivery.max(end);
+        }
+    }
+
+    fn give(&mut self, env: &mut Env<'_>, key: SessionKey, waiting: &[(Position, Arc<Delivery>)]) {
+        let mut given = 0;
+        for (position, delivery) in waiting {
+            match hand_over(env, &mut self.sessions, &mut self.links, key, *position, delivery) {
+                Ok(delivered) => given += usize::from(delivered),
+                Err(Overflow) => {
+                    self.end_overflowed(env, vec![key]);
+                    break;
+                }
+            }
+        }
+        self.memory += given * ENTRY_BYTES;
+        count_many(&env.counters.deliveries, given);
+    }
+
     fn deliver(&mut self, env: &mut Env<'_>, mut cursor: Cursor, budget: &mut usize) {
         let mut overflowed: Vec<SessionKey> = Vec::new();
         let mut delivered = 0;
@@ -78,7 +122,7 @@ impl Shard {
             *budget -= some.len();
             cursor.place += some.len();
             for subscriber in some.flatten().filter(|subscriber| subscriber.since <= cursor.position) {
-                match hand_over(env, sessions, links, subscriber.session, &cursor) {
+                match hand_over(env, sessions, links, subscriber.session, cursor.position, &delivery) {
                     Ok(true) => delivered += 1,
                     Ok(false) => {}
                     Err(Overflow) => overflowed.push(subscriber.session),
@@ -120,17 +164,18 @@ fn hand_over(
     sessions: &mut Store<Session>,
     links: &mut Store<Link>,
     key: SessionKey,
-    cursor: &Cursor,
+    position: Position,
+    delivery: &Arc<Delivery>,
 ) -> Result<bool, Overflow> {
     let Some(session) = sessions.get_mut(key) else {
         return Ok(false);
     };
-    if session.last_delivery == cursor.position || cursor.delivery.publisher() == Some(&session.id) {
+    if session.last_delivery >= position || delivery.publisher() == Some(&session.id) {
         return Ok(false);
     }
-    session.last_delivery = cursor.position;
+    session.last_delivery = position;
     let config = env.config;
-    session.outbox.push(cursor.position, &cursor.delivery, config.max_queue, config.max_queue_bytes)?;
+    session.outbox.push(position, delivery, config.max_queue, config.max_queue_bytes)?;
     if let Receiving::Here(link) = session.receiving
         && let Some(link) = links.get_mut(link)
     {

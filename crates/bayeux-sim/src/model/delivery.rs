@@ -1,7 +1,5 @@
 //! What is due to whom: each event once, in order, unless its subscription ended or its connection was cut with it.
 
-use std::collections::BTreeSet;
-
 use bayeux_engine::{Config, Time};
 
 use super::{Due, Life, Model, Place, Session, Verdict, WRITE_GRACE, Writing};
@@ -17,10 +15,8 @@ impl Model {
             if session.node != node || session.life != Life::Live || publisher == Some(id) {
                 continue;
             }
-            let matching = session.subscriptions.iter().filter(|(pattern, _)| matches(pattern, channel));
-            let via: BTreeSet<u64> = matching.map(|(_, number)| *number).collect();
-            if !via.is_empty() {
-                session.due.push_back(Due { number, since: now, via, optional: false });
+            if session.subscriptions.iter().any(|pattern| matches(pattern, channel)) {
+                session.due.push_back(Due { number, since: now, optional: false });
                 let many = session.due.len() > self.config.max_queue;
                 session.may_overflow |= many || session.due.len() * WEIGHT > self.config.max_queue_bytes;
             }
@@ -32,8 +28,7 @@ impl Model {
             return;
         };
         for pattern in patterns {
-            self.next_subscription += 1;
-            session.subscriptions.entry(pattern).or_insert(self.next_subscription);
+            session.subscriptions.insert(pattern);
         }
     }
 
@@ -41,11 +36,8 @@ impl Model {
         let Some(session) = self.sessions.get_mut(session) else {
             return;
         };
-        if let Some(ended) = session.subscriptions.remove(pattern) {
-            for due in &mut session.due {
-                due.via.remove(&ended);
-            }
-        }
+        // What was published before stays due.
+        session.subscriptions.remove(pattern);
     }
 
     /// A frame with these events is about to be written on a connection: they must be what is due, from the first on.
@@ -71,7 +63,7 @@ impl Model {
             if !session.due.iter().any(|due| due.number == *event) {
                 return Err(format!("event {event} was not due"));
             }
-            match due.find(|due| due.number == *event || !due.may_be_left_out()) {
+            match due.find(|due| due.number == *event || !due.optional) {
                 Some(due) if due.number == *event => {}
                 Some(due) => return Err(format!("event {event} comes before {} or without it", due.number)),
                 None => return Err(format!("event {event} comes out of order")),

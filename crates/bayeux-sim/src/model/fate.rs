@@ -56,7 +56,7 @@ impl Model {
             return Ok(());
         };
         let receives = session.receiver == Some(connection);
-        match session.due.iter().find(|due| due.since < *since && !due.may_be_left_out()) {
+        match session.due.iter().find(|due| due.since < *since && !due.optional) {
             Some(due) if receives => Err(format!("event {} was not handed over at shutdown", due.number)),
             _ => Ok(()),
         }
@@ -88,7 +88,7 @@ impl Model {
     pub(crate) fn check_wanted(&self, now: Time, node: usize, told: &BTreeSet<String>) -> Verdict {
         let here = self.live().filter(|(_, session)| session.node == node && !session.may_be_gone(now));
         for (id, session) in here {
-            if let Some(pattern) = session.subscriptions.keys().find(|pattern| !told.contains(**pattern)) {
+            if let Some(pattern) = session.subscriptions.iter().find(|pattern| !told.contains(**pattern)) {
                 return Err(format!("node {node} has not told that it is interested in {pattern}, as {id} is"));
             }
         }
