@@ -47,6 +47,8 @@ impl<T: Stream> Driven<'_, T> {
             match socket.poll_next(cx, |cx| poll_chunk(io, cx)) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(true),
+                // The kernel would take events for a peer that is gone, and they would be lost (BX-DL-8).
+                Poll::Ready(Some(_)) if self.socket.lends() && self.io.is_gone() => return Poll::Ready(false),
                 Poll::Ready(Some(bytes)) => self.out = bytes,
             }
         }

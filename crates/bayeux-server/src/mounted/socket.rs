@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use actix_web::{
@@ -14,6 +14,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 use futures_core::Stream;
+use tokio::task::yield_now;
 
 use super::respond;
 use crate::{
@@ -44,13 +45,38 @@ pub(super) fn upgrade(bayeux: &Bayeux, request: &HttpRequest, head: &Head<'_>, p
         response.append_header((header::SET_COOKIE, cookie));
     }
     let socket = Socket::new(bayeux.clone(), origin, Bytes::new());
-    response.body(SocketBody { socket, payload })
+    response.body(SocketBody { socket, payload, events: None, read: None })
 }
+
+/// One turn of the runtime.
+type Turn = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The body of a 101: polled by actix while its write buffer has room, so a slow reader's events stay in the outbox.
 struct SocketBody {
     socket: Socket,
     payload: Payload,
+    /// Events about to be written, and the turn of the runtime that they wait for.
+    events: Option<(Bytes, Turn)>,
+    /// What the peer sent meanwhile.
+    read: Option<Bytes>,
+}
+
+impl SocketBody {
+    /// Gives the events out, or `None` if the peer is gone: written for it, they would be lost (BX-DL-8). The socket itself is
+    /// actix's, so the runtime looks at its sockets once before, and actix reads what it finds there.
+    fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some((_, turn)) = &mut self.events {
+            ready!(turn.as_mut().poll(cx));
+        }
+        if self.read.is_none() {
+            match poll_payload(&mut self.payload, cx) {
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(bytes) => self.read = bytes,
+                Poll::Pending => {}
+            }
+        }
+        Poll::Ready(self.events.take().map(|(bytes, _)| bytes))
+    }
 }
 
 impl MessageBody for SocketBody {
@@ -61,12 +87,25 @@ impl MessageBody for SocketBody {
     }
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let Self { socket, payload } = self.get_mut();
-        let read = |cx: &mut Context<'_>| match Pin::new(&mut *payload).poll_next(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(bytes)),
-            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(None),
-        };
-        socket.poll_next(cx, read).map(|bytes| bytes.map(Ok))
+        let body = self.get_mut();
+        if body.events.is_none() {
+            let Self { socket, payload, read, .. } = &mut *body;
+            let next = socket.poll_next(cx, |cx| match read.take() {
+                Some(bytes) => Poll::Ready(Some(bytes)),
+                None => poll_payload(payload, cx),
+            });
+            match ready!(next) {
+                Some(bytes) if body.socket.lends() => body.events = Some((bytes, Box::pin(yield_now()))),
+                other => return Poll::Ready(other.map(Ok)),
+            }
+        }
+        body.poll_events(cx).map(|bytes| bytes.map(Ok))
+    }
+}
+
+fn poll_payload(payload: &mut Payload, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    match ready!(Pin::new(payload).poll_next(cx)) {
+        Some(Ok(bytes)) => Poll::Ready(Some(bytes)),
+        Some(Err(_)) | None => Poll::Ready(None),
     }
 }

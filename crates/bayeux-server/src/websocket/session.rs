@@ -107,6 +107,11 @@ impl Socket {
         Poll::Ready(Some(self.out.take()))
     }
 
+    /// Whether the bytes given out last have events in them.
+    pub(crate) const fn lends(&self) -> bool {
+        self.lent
+    }
+
     /// Reads one chunk and handles what is in it. Returns whether there was something. A chunk is small, so what it is
     /// answered with is too; what is lent to these replies comes with them.
     fn poll_read(

@@ -108,6 +108,23 @@ fn a_socket_closed_by_its_peer_keeps_the_session_and_its_events() {
 }
 
 #[test]
+fn a_socket_that_closed_before_a_publish_takes_nothing_with_it() {
+    let server = Server::start(FRONT);
+    let mut publisher = Http::session(&server);
+    for n in 0..300 {
+        let mut gone = Ws::session(&server);
+        gone.call(json!([{"channel": "/meta/subscribe", "subscription": "/a"}]));
+        let mut session = publisher.again(&server);
+        (session.id, session.cookie) = (gone.http.id.clone(), gone.http.cookie.clone());
+        drop(gone);
+        publisher.post(json!([{"channel": "/a", "data": n}]));
+        let messages = session.post(connect("next"));
+        assert_eq!((channels(&messages), &messages[0]["data"]), (vec!["/a", "/meta/connect"], &json!(n)));
+        session.post(json!([{"channel": "/meta/disconnect"}]));
+    }
+}
+
+#[test]
 fn npm_faye_a_socket_opened_during_the_http_handshake_may_adopt_its_session() {
     let server = Server::start(FRONT);
     let mut socket = Ws::open(&server);
