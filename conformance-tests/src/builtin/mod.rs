@@ -2,9 +2,11 @@
 
 mod ack;
 mod ids;
+mod malformed;
 mod many;
 mod model;
 mod queue;
+mod slow;
 mod socket;
 mod subscribe;
 mod watched;
@@ -23,6 +25,8 @@ pub fn cases() -> Vec<Case> {
         many::cases(),
         ids::cases(),
         queue::cases(),
+        slow::cases(),
+        malformed::cases(),
         socket::cases(),
         ack::cases(),
         model::cases(),

@@ -6,21 +6,58 @@ use crate::case::{Case, Run};
 use crate::json::{Json, object};
 use crate::peer::{Outcome, Peer, Transport};
 use crate::scene::Scene;
-use crate::verdict::Finding;
-use crate::verdict::Level::Must;
+use crate::verdict::Level::{Must, Should};
+use crate::verdict::{Finding, Verdict};
 use std::rc::Rc;
 use tokio::time::Instant;
 
 /// The cases about queues.
 pub(super) fn cases() -> Vec<Case> {
-    vec![hardened(code(
-        "DL-019",
-        Must,
-        &["BX-LM-2", "BX-HRD-6"],
-        &[Transport::LongPolling],
-        unfetched,
-        "of two thousand events that a client does not fetch none is lost in silence: all come, or the session has ended",
-    ))]
+    vec![
+        code(
+            "DL-012",
+            Should,
+            &["BX-DL-3"],
+            &[Transport::LongPolling],
+            beside_another,
+            "an event that waits comes with the answer to another request, rather than with a connect alone",
+        ),
+        hardened(code(
+            "DL-019",
+            Must,
+            &["BX-LM-2", "BX-HRD-6"],
+            &[Transport::LongPolling],
+            unfetched,
+            "of two thousand events that a client does not fetch none is lost in silence: all come, or the session has ended",
+        )),
+    ]
+}
+
+/// The event waits before the request is sent: one subscriber that keeps a connect has it already.
+fn beside_another(scene: Rc<Scene>, transport: Transport) -> Run {
+    run(async move {
+        let a = Peer::new(&scene, "a", transport);
+        a.handshake(None).await?;
+        let [b, c] = [open(&scene, "b", transport).await?, open(&scene, "c", transport).await?];
+        let channel = format!("{}/x", scene.base);
+        for peer in [&a, &b] {
+            peer.subscribe(&channel).await?;
+        }
+        c.publish(&channel, 7.into()).await?;
+        let there = |peer: &Peer| peer.has_event(|event| event.get("data") == Some(&7.into()));
+        if !b.until(Instant::now() + scene.target.budget.held(), there).await {
+            return Err("another subscriber did not get it".into());
+        }
+        a.publish(&format!("{}/y", scene.base), 1.into()).await?;
+        let beside = numbers(&scene, &a);
+        scene.fence(&a).await?;
+        let later = numbers(&scene, &a);
+        Ok(match (beside.as_slice(), later.as_slice()) {
+            ([7], []) => Finding::pass(),
+            ([], [7]) => Finding::new(Verdict::Nonstrict, "it came with a connect"),
+            _ => failed(format!("beside the answer came {beside:?}, and with connects {later:?}")),
+        })
+    })
 }
 
 /// A second subscriber sets the pace, so that nobody but the first falls behind.

@@ -4,7 +4,7 @@ use super::code;
 use super::subscribe::{failed, open, run};
 use crate::case::{Case, Run};
 use crate::json::{Json, object};
-use crate::peer::{Peer, Transport, messages_of};
+use crate::peer::{Outcome, Peer, Transport, messages_of};
 use crate::scene::Scene;
 use crate::verdict::Level::{Must, Should};
 use crate::verdict::{Finding, Verdict};
@@ -31,6 +31,14 @@ pub(super) fn cases() -> Vec<Case> {
             SOCKET,
             silent_before,
             "on a busy server, what comes first over a WebSocket is the reply to its handshake, without an event beside it",
+        ),
+        code(
+            "DC-012",
+            Should,
+            &["BX-DC-6", "BX-DC-3"],
+            SOCKET,
+            connect_first,
+            "the connect that a disconnect ends is answered before the disconnect",
         ),
         code("WS-009", Should, &["BX-WS-8"], SOCKET, ping, "an empty array is answered by an empty array"),
     ]
@@ -97,6 +105,31 @@ fn silent_before(scene: Rc<Scene>, transport: Transport) -> Run {
         } else {
             Finding::new(Verdict::Blocked, "nobody published")
         })
+    })
+}
+
+fn connect_first(scene: Rc<Scene>, transport: Transport) -> Run {
+    run(async move {
+        let a = Peer::new(&scene, "a", transport);
+        a.handshake(None).await?;
+        let mut connect = a.connect_message();
+        connect.set("advice", object([("timeout", 0.into())]));
+        a.request(connect).await.success()?;
+        let held = a.send(&[a.connect_message()]);
+        // When this is answered, the connect before it is held.
+        a.subscribe(&format!("{}/x", scene.base)).await?;
+        let disconnect = a.send(&[object([("channel", "/meta/disconnect".into())])]);
+        let deadline = Instant::now() + scene.target.budget.answer();
+        a.outcome(&disconnect, 0, deadline).await.success()?;
+        if let Outcome::Reply { .. } = a.outcome(&held, 0, deadline).await {
+            let messages = a.all_messages();
+            let last = |channel: &str| messages.iter().rposition(|message| message.get_str("channel") == Some(channel));
+            if last("/meta/connect") < last("/meta/disconnect") {
+                return Ok(Finding::pass());
+            }
+            return Ok(Finding::new(Verdict::Nonstrict, "the disconnect was answered first"));
+        }
+        Ok(failed("the connect was not answered".into()))
     })
 }
 
