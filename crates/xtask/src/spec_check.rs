@@ -4,6 +4,7 @@ mod cases;
 mod chapter;
 mod clause;
 mod generated;
+mod grammar;
 mod lock;
 mod machine;
 mod mentions;
@@ -34,7 +35,7 @@ use crate::{
 /// What to do besides checking.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct Options {
-    /// Write what is generated anew: clauses.json, the tables of README.md, machines/*.md, uncovered.txt.
+    /// Write what is generated anew: clauses.json, the tables of README.md, machines/*.md.
     #[arg(long)]
     write: bool,
     /// Say that the cases of these clauses were read with the text that the clauses have now. Enters new ones.
@@ -100,16 +101,16 @@ pub(crate) fn check(sources: &[Source], listed: Option<&str>) -> Report {
     findings.extend(mentions::check_cited(sources, &spec));
     let (cases, of_cases) = cases::read(sources, listed);
     findings.extend(of_cases);
-    let mut generated = generated::all(sources, &spec);
+    let generated = generated::all(sources, &spec);
     if cases::are_there(sources) {
         findings.extend(cases::check(&cases, &spec));
-        findings.extend(cases::check_coverage(sources, &cases, &spec));
-        generated.push(cases::uncovered(sources, &cases, &spec));
+        findings.extend(cases::check_coverage(&cases, &spec));
     } else {
         notes.push(format!("{} is not there yet: that each clause has a case is not checked", cases::FOLDER));
     }
     findings.extend(vectors::check(sources, &spec));
     findings.extend(schema::check(sources, &spec));
+    findings.extend(grammar::check(sources, &spec));
     findings.extend(generated.iter().filter_map(|generated| generated.check(sources)));
     findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     let sum = sum(&spec, &cases);

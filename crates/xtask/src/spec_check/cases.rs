@@ -1,5 +1,5 @@
 //! Cases of the conformance suite: each is about clauses that there are and asks for no more than they do, and each active
-//! clause has one, or stands in a list that can only shrink.
+//! clause has one, or says why there can be none.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::{
     Spec,
     clause::{ClauseId, Level},
-    generated::Generated,
 };
 use crate::tidy::source::{Finding, Source};
 
@@ -16,7 +15,6 @@ use crate::tidy::source::{Finding, Source};
 pub(super) const FOLDER: &str = "conformance-tests/cases";
 /// The crate that lists the others with them.
 pub(super) const CRATE: &str = "conformance-tests/Cargo.toml";
-const UNCOVERED: &str = "protocol-spec/uncovered.txt";
 const LISTED: &str = "bayeux-conformance list --json";
 
 /// A case.
@@ -88,50 +86,21 @@ pub(super) fn check(cases: &[Case], spec: &Spec) -> Vec<Finding> {
     findings
 }
 
-/// Refuses an active clause without a case that is not listed as uncovered, and a listed one that has a case.
-pub(super) fn check_coverage(sources: &[Source], cases: &[Case], spec: &Spec) -> Vec<Finding> {
-    let without = without_case(cases, spec);
-    let empty = Source { path: UNCOVERED.to_owned(), text: String::new() };
-    let source = sources.iter().find(|source| source.path == UNCOVERED).unwrap_or(&empty);
+/// Refuses an active clause that has no case and does not say why there can be none, and one that says so and has a case.
+pub(super) fn check_coverage(cases: &[Case], spec: &Spec) -> Vec<Finding> {
+    let covered: BTreeSet<ClauseId> =
+        cases.iter().flat_map(|case| &case.clauses).filter_map(|text| ClauseId::parse(text)).collect();
     let mut findings = Vec::new();
-    let mut listed = BTreeSet::new();
-    for (number, line) in source.lines() {
-        let id = ClauseId::parse(line);
-        match &id {
-            Some(id) if without.contains(id) => {}
-            Some(id) if !spec.clauses.contains_key(id) => {
-                findings.push(source.finding(number, format!("there is no clause {id}")));
-            }
-            Some(id) => {
-                findings.push(source.finding(number, format!("{id} has a case now, or needs none: take it out")))
-            }
-            None => findings.push(source.finding(number, format!("`{line}` is no clause"))),
-        }
-        listed.extend(id);
-    }
-    for clause in without.difference(&listed).filter_map(|id| spec.clauses.get(id)) {
-        let what = format!("{} has no case, and is not in uncovered.txt", clause.id);
+    for clause in spec.clauses.values().filter(|clause| clause.is_active()) {
+        let what = match (covered.contains(&clause.id), &clause.no_case) {
+            (true, None) | (false, Some(_)) => continue,
+            (false, None) => "has no case; write one, or let it say why there can be none: `no case: why`",
+            (true, Some(_)) => "has a case, and says that there can be none: take `no case` out",
+        };
+        let what = format!("{} {what}", clause.id);
         findings.push(Finding { path: clause.file.clone(), line: Some(clause.line), what });
     }
     findings
-}
-
-/// The list of uncovered clauses: what has a case now is taken out of it, and nothing is put in, except at the very first.
-pub(super) fn uncovered(sources: &[Source], cases: &[Case], spec: &Spec) -> Generated {
-    let mut without = without_case(cases, spec);
-    if let Some(source) = sources.iter().find(|source| source.path == UNCOVERED) {
-        let listed: BTreeSet<ClauseId> = source.text.lines().filter_map(ClauseId::parse).collect();
-        without = &without & &listed;
-    }
-    let text = without.iter().map(|id| format!("{id}\n")).collect();
-    Generated { path: UNCOVERED.to_owned(), text, only_shrinks: true }
-}
-
-fn without_case(cases: &[Case], spec: &Spec) -> BTreeSet<ClauseId> {
-    let covered: BTreeSet<ClauseId> =
-        cases.iter().flat_map(|case| &case.clauses).filter_map(|text| ClauseId::parse(text)).collect();
-    let active = spec.clauses.values().filter(|clause| clause.is_active()).map(|clause| clause.id.clone());
-    active.filter(|id| !covered.contains(id)).collect()
 }
 
 fn is_case_file(source: &Source) -> bool {

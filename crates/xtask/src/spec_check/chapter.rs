@@ -28,6 +28,7 @@ pub(super) struct Chapter {
     pub(super) title: String,
     pub(super) clauses: Vec<Clause>,
     pub(super) examples: Vec<Example>,
+    pub(super) grammars: Vec<Grammar>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -37,6 +38,14 @@ pub(super) struct Example {
     pub(super) line: usize,
     /// The schema that it satisfies.
     pub(super) schema: String,
+    pub(super) text: String,
+}
+
+/// A block of rules: ```` ```abnf ````.
+#[derive(Debug)]
+pub(super) struct Grammar {
+    /// The line above its first one.
+    pub(super) line: usize,
     pub(super) text: String,
 }
 
@@ -77,12 +86,12 @@ impl Chapter {
             self.findings.push(source.finding(begin, "a block of code that has no end"));
             return lines.len();
         };
+        let text = || lines[1..=length].iter().map(|(_, line)| *line).collect::<Vec<_>>().join("\n");
         match info.trim().split_once(' ') {
             Some(("json", schema)) => {
-                let text: Vec<&str> = lines[1..=length].iter().map(|(_, line)| *line).collect();
-                let example = Example { line: begin, schema: schema.trim().to_owned(), text: text.join("\n") };
-                self.examples.push(example);
+                self.examples.push(Example { line: begin, schema: schema.trim().to_owned(), text: text() });
             }
+            _ if info.trim() == "abnf" => self.grammars.push(Grammar { line: begin, text: text() }),
             _ if info.trim() == "json" => self
                 .findings
                 .push(source.finding(begin, "a block of JSON without its schema; write ```json request, or another")),
@@ -120,9 +129,21 @@ impl Chapter {
         let length = 4 + text.len();
         let text = text.join(" ");
         self.findings.extend(keywords(source, number + 4, &id, attributes.level, &text));
-        let Attributes { level, role, origin, hardened, status } = attributes;
+        let Attributes { level, role, origin, hardened, status, no_case } = attributes;
         let (title, file) = (title.to_owned(), source.path.clone());
-        self.clauses.push(Clause { id, title, level, role, origin, hardened, status, text, file, line: number });
+        self.clauses.push(Clause {
+            id,
+            title,
+            level,
+            role,
+            origin,
+            hardened,
+            status,
+            no_case,
+            text,
+            file,
+            line: number,
+        });
         length
     }
 
@@ -157,6 +178,7 @@ struct Attributes {
     origin: Origin,
     hardened: bool,
     status: Status,
+    no_case: Option<String>,
 }
 
 /// Reads `**MUST** · server · added · hardened · planned`.
@@ -179,10 +201,12 @@ fn attributes(line: &str) -> Result<Attributes, String> {
         "added" => Origin::Added,
         other => return Err(format!("`{other}` is no origin; `published` or `added`")),
     };
-    let mut attributes = Attributes { level, role, origin, hardened: false, status: Status::Active };
+    let mut attributes = Attributes { level, role, origin, hardened: false, status: Status::Active, no_case: None };
     for part in parts {
         match part.split_once(": ").map_or((part, ""), |(name, reason)| (name, reason.trim())) {
             ("hardened", "") if !attributes.hardened => attributes.hardened = true,
+            ("no case", "") => return Err(format!("`{part}` needs its reason: `{part}: why`")),
+            ("no case", reason) if attributes.no_case.is_none() => attributes.no_case = Some(reason.to_owned()),
             _ if attributes.status != Status::Active => return Err(format!("`{part}` is one status too many")),
             ("planned", "") => attributes.status = Status::Planned,
             ("untestable" | "retired", "") => return Err(format!("`{part}` needs its reason: `{part}: why`")),
@@ -242,6 +266,7 @@ mod tests {
             ("· added", "· published", "5: BX-HS-8: what is published is not `hardened`"),
             ("· planned", "· soon", "5: BX-HS-8: `soon` is no attribute"),
             ("· planned", "· retired", "5: BX-HS-8: `retired` needs its reason: `retired: why`"),
+            ("· planned", "· no case", "5: BX-HS-8: `no case` needs its reason: `no case: why`"),
             ("· planned", "· planned · retired: x", "5: BX-HS-8: `retired: x` is one status too many"),
             ("A server MUST", "A server SHOULD", "7: BX-HS-8 is MUST, but its text says SHOULD"),
             ("A server MUST", "A server must", "7: BX-HS-8 has no MUST in its text"),

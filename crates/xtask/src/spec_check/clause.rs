@@ -15,6 +15,8 @@ pub(crate) struct Clause {
     /// Security and limits: not needed in order to understand one another.
     pub(crate) hardened: bool,
     pub(crate) status: Status,
+    /// Why there can be no case about it, though code keeps it.
+    pub(crate) no_case: Option<String>,
     /// The requirement, in one line.
     pub(crate) text: String,
     pub(crate) file: String,

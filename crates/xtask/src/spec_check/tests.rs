@@ -10,23 +10,27 @@ struct Copy(Vec<Source>);
 
 const HANDSHAKE: &str = "protocol-spec/05-handshake.md";
 const LOCK: &str = "protocol-spec/ids.lock";
-const UNCOVERED: &str = "protocol-spec/uncovered.txt";
 const CASES: &str = "conformance-tests/cases/made-up.json";
 const NEGOTIATE: &str = "crates/bayeux-engine/src/meta/handshake.rs";
 const NAMES: &str = "protocol-spec/vectors/channel-name.json";
 const MACHINE: &str = "protocol-spec/machines/server-session.json";
 
-/// What has to do with clauses, with one case that is ours, so that cases are checked whatever else there is, and all others
-/// uncovered.
+/// What has to do with clauses, with cases that are ours, so that cases are checked whatever else there is: one about BX-HS-8, and
+/// one about all others.
 static ORIGINAL: LazyLock<Copy> = LazyLock::new(|| {
     let mut sources = source::read_all(workspace::root()).expect("it can be read");
     let names_clauses = |source: &Source| source.text.contains("BX-") || source.text.contains("fn bx_");
     sources.retain(|source| source.path.starts_with("protocol-spec/") || names_clauses(source));
-    sources.retain(|source| !source.path.starts_with(cases::FOLDER) && source.path != UNCOVERED);
-    let case = r#"[{"id": "X-001", "level": "must", "clauses": ["BX-HS-8"], "title": "none in common"}]"#;
-    sources.push(Source::new(CASES, case));
-    let uncovered = check(&sources, None).generated.into_iter().find(|generated| generated.path == UNCOVERED);
-    sources.push(Source::new(UNCOVERED, &uncovered.expect("it is generated").text));
+    sources.retain(|source| !source.path.starts_with(cases::FOLDER));
+    let (spec, _) = read(&sources);
+    let others = spec.clauses.values().filter(|clause| clause.is_active() && clause.no_case.is_none());
+    let others =
+        others.map(|clause| clause.id.to_string()).filter(|id| id != "BX-HS-8").collect::<Vec<_>>().join("\", \"");
+    let case = format!(
+        r#"[{{"id": "X-001", "level": "must", "clauses": ["BX-HS-8"], "title": "none in common"}},
+            {{"id": "X-002", "level": "may", "clauses": ["{others}"], "title": "all others"}}]"#
+    );
+    sources.push(Source::new(CASES, &case));
     Copy(sources)
 });
 
@@ -173,29 +177,30 @@ fn a_case_may_not_be_stricter_than_its_clause() {
 }
 
 #[test]
-fn the_list_of_uncovered_clauses_only_shrinks() {
-    let copy = Copy::new().edit(UNCOVERED, "BX-HS-7\n", "");
-    copy.refused("BX-HS-7 has no case, and is not in uncovered.txt");
-    // Writing what is generated does not put it back.
-    copy.generated().refused("BX-HS-7 has no case, and is not in uncovered.txt");
-    let copy = Copy::new().append(UNCOVERED, "BX-HS-8\n");
-    copy.refused("BX-HS-8 has a case now, or needs none: take it out");
-    assert_eq!(copy.generated().findings(), Vec::<String>::new());
+fn a_clause_has_a_case_or_says_why_there_can_be_none() {
+    let copy = Copy::new().edit(CASES, "\"BX-HS-7\", ", "");
+    let missing = "BX-HS-7 has no case; write one, or let it say why there can be none: `no case: why`";
+    copy.refused(missing);
+    // Writing what is generated does not help.
+    copy.clone().generated().refused(missing);
+    let offers = "**MUST** · server · published\n\nA server that answers a handshake successfully MUST offer";
+    let excused = offers.replace("published", "published · no case: for a test");
+    assert_eq!(copy.edit(HANDSHAKE, offers, &excused).generated().findings(), Vec::<String>::new());
+    let copy = Copy::new().edit(HANDSHAKE, offers, &excused).generated();
+    copy.refused("BX-HS-7 has a case, and says that there can be none: take `no case` out");
 }
 
 #[test]
 fn cases_that_the_suite_lists_count_too() {
-    let copy = Copy::new();
-    let listed = r#"[{"id": "X-002", "level": "must", "clauses": ["BX-HS-7"], "title": "x"}]"#;
-    let findings = check(&copy.0, Some(listed)).findings;
-    assert_eq!(findings.len(), 1, "{findings:?}");
-    assert!(findings[0].what.starts_with("BX-HS-7 has a case now"), "{findings:?}");
+    let copy = Copy::new().edit(CASES, "\"BX-HS-7\", ", "");
+    let listed = r#"[{"id": "X-003", "level": "must", "clauses": ["BX-HS-7"], "title": "x"}]"#;
+    assert_eq!(check(&copy.0, Some(listed)).findings, []);
 }
 
 #[test]
 fn without_cases_the_check_says_that_it_left_them_out() {
     let mut copy = Copy::new();
-    copy.0.retain(|source| source.path != CASES && source.path != UNCOVERED);
+    copy.0.retain(|source| source.path != CASES);
     let report = check(&copy.0, None);
     assert_eq!(report.findings, []);
     assert_eq!(report.notes, ["conformance-tests/cases is not there yet: that each clause has a case is not checked"]);
@@ -216,6 +221,22 @@ fn a_block_of_json_that_is_broken_or_against_its_schema_is_refused() {
     copy.refused("there is no schema/question.json");
     let copy = Copy::new().edit("protocol-spec/schema/advice.json", r#""type": "object""#, r#""type": "thing""#);
     copy.refused("protocol-spec/schema/advice.json");
+}
+
+#[test]
+fn a_rule_that_is_not_the_grammars_is_refused() {
+    const CHANNELS: &str = "protocol-spec/02-channels.md";
+    const GRAMMAR: &str = "protocol-spec/grammar/bayeux.abnf";
+    let copy = Copy::new().edit(CHANNELS, "channel-name = 1*( \"/\" segment )", "channel-name = *( \"/\" segment )");
+    copy.refused(
+        "`channel-name` is `*( \"/\" segment )` here, and `1*( \"/\" segment )` in protocol-spec/grammar/bayeux.abnf",
+    );
+    let copy = Copy::new().edit(CHANNELS, "channel-name = 1*", "channel = 1*");
+    copy.refused("`channel` is no rule of protocol-spec/grammar/bayeux.abnf");
+    let copy = Copy::new().edit(GRAMMAR, "segment           = 1*token-char", "segment           = 1*token");
+    copy.refused("`segment` uses `token`, which is no rule");
+    let copy = Copy::new().append(GRAMMAR, "segment = \"x\"\n");
+    copy.refused("`segment` is there twice");
 }
 
 #[test]
