@@ -1,11 +1,12 @@
-//! `cargo xtask kill-matrix`: the conformance suite is tested by a small server with one defect at a time. The suite must find
-//! nothing in the server without a defect, and each defect must make one of the cases not pass that are named for it.
+//! `cargo xtask kill-matrix`: the conformance suite is tested by a small server and a small client with one defect at a time. The
+//! suite must find nothing in them without a defect, and each defect must make one of the cases not pass that are named for it.
 
 mod report;
 mod suite;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    iter,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -16,9 +17,9 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use self::suite::{Case, Programs, Row, Verdict};
+use self::suite::{Case, Catalogue, Programs, Role, Row, Verdict};
 
-/// Servers side by side: most of their cases wait most of the time.
+/// Defects tried side by side: most of their cases wait most of the time.
 const SIDE_BY_SIDE: usize = 6;
 
 /// What came of all defects.
@@ -28,12 +29,19 @@ pub(crate) struct Matrix {
     pub(crate) survived: usize,
     /// Defects that changed cases of the smoke for which they are not named.
     pub(crate) imprecise: usize,
-    /// Defects that no case found, while some of theirs do not exist yet.
-    pub(crate) pending: usize,
+}
+
+/// A program with defects, and what the suite says of it without one.
+struct Subject {
+    role: Role,
+    catalogue: Catalogue,
+    cases: BTreeMap<String, Case>,
+    sound: BTreeMap<String, Verdict>,
 }
 
 /// One defect, and what came of it.
 struct Trial<'a> {
+    role: Role,
     row: &'a Row,
     fate: Fate,
     took: Duration,
@@ -42,62 +50,53 @@ struct Trial<'a> {
 /// What came of a defect.
 enum Fate {
     /// These cases did not pass, as they should not; these other ones changed, as they should not.
-    Tried { killers: BTreeSet<String>, strays: BTreeSet<String> },
-    /// The suite does not have all of its cases yet, and none of those it has found it.
-    Pending,
-    /// The server or the suite did not get to an end.
+    Tried { killers: BTreeMap<String, Kill>, strays: BTreeSet<String> },
+    /// The program or the suite did not get to an end.
     Broken(String),
+}
+
+/// How a case found a defect. Some clauses tolerate what is not right: there it is found if the case says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kill {
+    Nonstrict,
+    Fail,
 }
 
 /// Runs the matrix for these defects, or for all, and prints it. The error says why there is none.
 pub(crate) fn run(only: &[String]) -> Result<Matrix> {
     let programs = Programs::build()?;
-    let catalogue = programs.catalogue()?;
-    let cases = programs.cases()?;
     let begun = Instant::now();
-    let sound = programs.try_all()?;
-    let wrong: Vec<_> = sound.iter().filter(|(_, verdict)| !verdict.is_fine()).collect();
-    ensure!(wrong.is_empty(), "the server without a defect: {}", report::verdicts(&wrong));
-    println!("without a defect: {} cases, none failed, {:.1} s", sound.len(), begun.elapsed().as_secs_f64());
-
-    let rows: Vec<_> = catalogue.defects.iter().filter(|row| only.is_empty() || only.contains(&row.name)).collect();
-    ensure!(!rows.is_empty(), "no defect is called so; bayeux-mutant-server --list names them");
-    let smoke: BTreeSet<_> = catalogue.smoke.iter().filter(|id| cases.contains_key(*id)).cloned().collect();
-    let trials = side_by_side(&rows, |row| {
+    let subjects = Role::ALL.map(|role| Subject::new(&programs, role));
+    let subjects = subjects.into_iter().collect::<Result<Vec<_>>>()?;
+    // The client's first: some of its cases wait long.
+    let rows = subjects.iter().rev().flat_map(|subject| iter::repeat(subject).zip(&subject.catalogue.defects));
+    let rows: Vec<_> = rows.filter(|(_, row)| only.is_empty() || only.contains(&row.name)).collect();
+    ensure!(!rows.is_empty(), "no defect is called so; --list of the mutants names them");
+    let trials = side_by_side(&rows, |(subject, row)| {
         let begun = Instant::now();
-        let fate = fate(&programs, row, &cases, &smoke, &sound);
-        Trial { row, fate, took: begun.elapsed() }
+        Trial { role: subject.role, row, fate: subject.fate(&programs, row), took: begun.elapsed() }
     });
-    report::table(&trials);
-    report::unknown(&catalogue, &cases);
-    if only.is_empty() {
-        report::idle(&trials, &cases);
+    for subject in &subjects {
+        let trials: Vec<_> = trials.iter().filter(|trial| trial.role == subject.role).collect();
+        report::table(subject, &trials);
+        if only.is_empty() {
+            report::idle(&trials, &subject.cases);
+        }
     }
     let matrix = Matrix::of(&trials);
-    println!(
-        "\n{} killed, {} survived, {} imprecise, {} pending, smoke of {}, {:.1} s",
-        matrix.killed,
-        matrix.survived,
-        matrix.imprecise,
-        matrix.pending,
-        smoke.len(),
-        begun.elapsed().as_secs_f64()
-    );
+    let (Matrix { killed, survived, imprecise }, took) = (&matrix, begun.elapsed().as_secs_f64());
+    println!("\n{} defects: {killed} killed, {survived} survived, {imprecise} imprecise, {took:.1} s", trials.len());
     Ok(matrix)
 }
 
 impl Matrix {
     fn of(trials: &[Trial<'_>]) -> Self {
         let count = |holds: fn(&Fate) -> bool| trials.iter().filter(|trial| holds(&trial.fate)).count();
+        let killed = count(|fate| matches!(fate, Fate::Tried { killers, .. } if !killers.is_empty()));
         Self {
-            killed: count(|fate| matches!(fate, Fate::Tried { killers, .. } if !killers.is_empty())),
-            survived: count(|fate| match fate {
-                Fate::Tried { killers, .. } => killers.is_empty(),
-                Fate::Pending => false,
-                Fate::Broken(_) => true,
-            }),
+            killed,
+            survived: trials.len() - killed,
             imprecise: count(|fate| matches!(fate, Fate::Tried { strays, .. } if !strays.is_empty())),
-            pending: count(|fate| matches!(fate, Fate::Pending)),
         }
     }
 
@@ -107,36 +106,44 @@ impl Matrix {
     }
 }
 
-fn fate(
-    programs: &Programs,
-    row: &Row,
-    cases: &BTreeMap<String, Case>,
-    smoke: &BTreeSet<String>,
-    sound: &BTreeMap<String, Verdict>,
-) -> Fate {
-    let mapped: BTreeSet<_> = row.kills.iter().filter(|id| cases.contains_key(*id)).cloned().collect();
-    if mapped.is_empty() {
-        return Fate::Pending;
+impl Subject {
+    /// Runs all cases against the program without a defect.
+    fn new(programs: &Programs, role: Role) -> Result<Self> {
+        let (catalogue, cases) = (programs.catalogue(role)?, programs.cases(role)?);
+        let unknown: BTreeSet<_> = catalogue.named().filter(|id| !cases.contains_key(*id)).cloned().collect();
+        ensure!(unknown.is_empty(), "the {} names cases that the suite does not have: {unknown:?}", role.name());
+        let begun = Instant::now();
+        let sound = programs.judge(role, None, iter::empty())?;
+        let wrong: Vec<_> = sound.iter().filter(|(_, verdict)| !verdict.is_fine()).collect();
+        ensure!(wrong.is_empty(), "the {} without a defect: {}", role.name(), report::verdicts(&wrong));
+        let took = begun.elapsed().as_secs_f64();
+        println!("{} without a defect: {} cases, none failed, {took:.1} s", role.name(), sound.len());
+        Ok(Self { role, catalogue, cases, sound })
     }
-    match programs.try_defect(&row.name, mapped.union(smoke)) {
-        Err(error) => Fate::Broken(format!("{error:#}")),
-        Ok(found) => {
-            let id = |instance: &String| suite::case_of(instance).to_owned();
-            // Some clauses tolerate what is not right: there a defect is found if the case says so.
-            let failed = found
-                .iter()
-                .filter(|(_, verdict)| matches!(verdict, Verdict::Fail | Verdict::Nonstrict))
-                .filter(|(instance, verdict)| sound.get(*instance) != Some(*verdict))
-                .map(|(instance, _)| id(instance));
-            let killers: BTreeSet<_> = failed.filter(|case| mapped.contains(case)).collect();
-            if killers.is_empty() && mapped.len() < row.kills.len() {
-                return Fate::Pending;
+
+    /// Tries a defect.
+    fn fate(&self, programs: &Programs, row: &Row) -> Fate {
+        let found = match programs.judge(self.role, Some(&row.name), row.kills.union(&self.catalogue.smoke)) {
+            Ok(found) => found,
+            Err(error) => return Fate::Broken(format!("{error:#}")),
+        };
+        let changed = found.iter().filter(|(instance, verdict)| self.sound.get(*instance) != Some(*verdict));
+        let (mut killers, mut strays) = (BTreeMap::new(), BTreeSet::new());
+        for (instance, verdict) in changed {
+            let case = suite::case_of(instance).to_owned();
+            let kill = match verdict {
+                Verdict::Fail => Some(Kill::Fail),
+                Verdict::Nonstrict => Some(Kill::Nonstrict),
+                _ => None,
+            };
+            if let Some(kill) = kill.filter(|_| row.kills.contains(&case)) {
+                let worst = killers.entry(case).or_insert(kill);
+                *worst = kill.max(*worst);
+            } else if !row.kills.contains(&case) && !row.also.contains(&case) {
+                strays.insert(case);
             }
-            let named = |case: &String| row.kills.contains(case) || row.also.contains(case);
-            let changed = found.iter().filter(|(instance, verdict)| sound.get(*instance) != Some(*verdict));
-            let strays = changed.map(|(instance, _)| id(instance)).filter(|case| !named(case)).collect();
-            Fate::Tried { killers, strays }
         }
+        Fate::Tried { killers, strays }
     }
 }
 

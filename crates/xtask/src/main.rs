@@ -47,12 +47,12 @@ enum Task {
     Limits,
     /// Check the protocol-spec: its clauses against code, cases, vectors and what is generated of them.
     SpecCheck(spec_check::Options),
-    /// Try the conformance suite on a server with one defect at a time.
+    /// Try the conformance suite on a server and a client with one defect at a time.
     ///
     /// Fails if a defect is found by none of the cases that are named for it, or changes others. Lists the binding cases
     /// that no defect makes fail.
     KillMatrix {
-        /// These defects only; `bayeux-mutant-server --list` names them.
+        /// These defects only; `--list` of bayeux-mutant-server and bayeux-mutant-client names them.
         defect: Vec<String>,
     },
     /// Run the conformance suite against every implementation that is at hand, and write conformance-tests/RESULTS.

@@ -32,7 +32,7 @@ pub(crate) fn is_name(world: &World, text: &str) -> bool {
         None if world.has(Defect::InvalidNameAccepted) => text,
         None => return false,
     };
-    rest.split('/').all(is_segment)
+    rest.split('/').all(|segment| is_segment(world, segment))
 }
 
 /// Whether it can be subscribed to: a name, or one that ends in `*` or `**`.
@@ -44,8 +44,11 @@ pub(crate) fn is_pattern(world: &World, text: &str) -> bool {
     }
 }
 
-fn is_segment(segment: &str) -> bool {
-    !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_!~()$@".contains(&byte))
+fn is_segment(world: &World, segment: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_!~()$@".contains(&byte);
+    let star = world.has(Defect::StarAnywhereAccepted);
+    (!segment.is_empty() || world.has(Defect::EmptySegmentAccepted))
+        && segment.bytes().all(|byte| is_letter(byte) || (star && byte == b'*'))
 }
 
 /// Whether a pattern matches a name.

@@ -57,7 +57,7 @@ impl World {
             return;
         }
         let (release, released) = oneshot::channel();
-        session.held = Some(Held { number, release });
+        session.held = Some(Held { number, request: request.clone(), release });
         if !self.has(Defect::ExpiresWhileHeld) {
             session.deadline = None;
         }
@@ -113,15 +113,29 @@ impl World {
         }
         reply.insert("advice".into(), advice);
         let events: Vec<_> = match &mut session.ack {
-            None => session.queue.drain(..).collect(),
+            None => {
+                if self.has(Defect::AckUnasked) {
+                    reply.insert("ext".into(), json!({"ack": 1}));
+                }
+                session.queue.drain(..).collect()
+            }
             Some(ack) => {
                 ack.batch += 1;
-                reply.insert("ext".into(), json!({"ack": ack.batch}));
+                let number = if self.has(Defect::AckAsText) { ack.batch.to_string().into() } else { json!(ack.batch) };
+                reply.insert("ext".into(), json!({"ack": number}));
                 ack.unacknowledged.extend(session.queue.drain(..).map(|event| (ack.batch, event)));
                 ack.unacknowledged.iter().map(|(_, event)| event.clone()).collect()
             }
         };
         events.into_iter().chain([reply]).collect()
+    }
+
+    /// The reply to a connect whose session was ended by its client.
+    pub(crate) fn ended(&self, request: &Message) -> Message {
+        let mut reply = success(self, request);
+        let reconnect = if self.has(Defect::DisconnectInvitesRetry) { "retry" } else { "none" };
+        reply.insert("advice".into(), json!({"reconnect": reconnect}));
+        reply
     }
 
     /// What clients are told of the server's times.
@@ -158,7 +172,8 @@ impl Waiting {
         let mut state = world.state();
         match why {
             Release::Superseded => vec![success(&world, &self.request)],
-            Release::Disconnected => vec![self.ended()],
+            Release::Disconnected => vec![world.ended(&self.request)],
+            Release::Answered => Vec::new(),
             Release::Events | Release::Timeout => match state.sessions.get_mut(&self.client_id) {
                 Some(session) => {
                     session.held.take_if(|held| held.number == self.number);
@@ -167,13 +182,6 @@ impl Waiting {
                 None => vec![unknown(&world, &self.request)],
             },
         }
-    }
-
-    fn ended(&self) -> Message {
-        let mut reply = success(&self.world, &self.request);
-        let reconnect = if self.world.has(Defect::DisconnectInvitesRetry) { "retry" } else { "none" };
-        reply.insert("advice".into(), json!({"reconnect": reconnect}));
-        reply
     }
 }
 

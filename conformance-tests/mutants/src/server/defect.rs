@@ -1,42 +1,14 @@
 //! The defects that can be switched on, what each breaks, and which cases of the suite must find it.
 
-use serde_json::{Value, json};
-
-/// Declares the enum and the table together, so that no defect is without its row.
-macro_rules! defects {
-    ($($(#[$comment:meta])* $variant:ident $name:literal $breaks:literal kills [$($kills:literal)*] also [$($also:literal)*];)*) => {
-        /// One way in which this server can be wrong. Each is asked for by [`World::has`](crate::world::World::has) where the
-        /// decision is made; the comments name servers in which it was seen.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Defect { $($(#[$comment])* $variant,)* }
-
-        /// All of them.
-        pub(crate) const ALL: &[Row] = &[$(Row {
-            defect: Defect::$variant, name: $name, breaks: $breaks, kills: &[$($kills),*], also: &[$($also),*],
-        },)*];
-    };
-}
-
-/// A defect as it is listed.
-pub(crate) struct Row {
-    /// Which it is.
-    pub(crate) defect: Defect,
-    /// The value of `--defect`.
-    pub(crate) name: &'static str,
-    /// What is wrong, in a line.
-    pub(crate) breaks: &'static str,
-    /// Cases of which at least one must fail.
-    pub(crate) kills: &'static [&'static str],
-    /// Cases of the smoke that may change too, since they stand on what is broken.
-    pub(crate) also: &'static [&'static str],
-}
-
 /// Cases that run with each defect, beside those that must find it: they show that nothing else is broken.
-const SMOKE: &[&str] = &["HS-001", "HS-002", "HS-006", "HS-018", "CH-011"];
+pub(crate) const SMOKE: &[&str] = &[
+    "AK-002", "BAD-006", "CH-011", "CN-001", "CN-009", "DC-001", "DC-004", "DL-001", "ENV-001", "ENV-005", "HS-001",
+    "HS-002", "HS-006", "HS-018", "ID-001", "PB-001", "SB-001", "SB-004", "US-003", "WS-001",
+];
 
-defects! {
+bayeux_mutants::defects! {
     ReplyWithoutId "reply-without-id" "replies do not repeat the id of their request"
-        kills ["ID-001"] also [];
+        kills ["ID-001" "HS-013" "CN-018" "DC-008" "SB-027" "US-014" "ID-006" "WS-002" "WS-011" "BAD-032" "MS-008" "ENV-001"] also [];
     /// CometD's Java server.
     NumericIdAsText "numeric-id-as-text" "an id that is a number comes back as a string"
         kills ["ID-002"] also [];
@@ -54,7 +26,7 @@ defects! {
     SequentialClientIds "sequential-client-ids" "clientIds are a counter"
         kills ["HS-004"] also [];
     OldClientIdKept "old-client-id-kept" "a handshake that names an old clientId gets it again"
-        kills ["SE-006"] also [];
+        kills ["SE-006" "HS-020" "SE-015" "JP-014"] also [];
     EventsInHandshakeReply "events-in-handshake-reply" "what was published lately comes along with the reply to a handshake"
         kills ["HS-021"] also [];
     PublisherInEvent "publisher-in-event" "events name the clientId of their publisher"
@@ -64,29 +36,29 @@ defects! {
         kills ["DL-006"] also [];
     /// Faye and cometd-nodejs-server: an event that looks like a reply.
     ReservedRelayed "reserved-relayed" "successful, error and subscription of a publisher reach the subscribers"
-        kills ["DL-005" "SC-006"] also [];
+        kills ["DL-005" "SC-006" "DL-025"] also [];
     ExtRelayed "ext-relayed" "the ext of a publisher reaches the subscribers"
         kills ["DL-007"] also [];
     EventNamesPattern "event-names-pattern" "an event carries the pattern of the subscription as its channel"
-        kills ["DL-001"] also ["CH-011"];
+        kills ["DL-001" "CH-002" "CH-005" "CH-016" "CH-018" "CH-019"] also ["CH-011" "SB-004"];
     StarMatchesDeeper "star-matches-deeper" "/a/* matches /a/b/c"
         kills ["CH-004" "CH-009" "CH-017"] also [];
     DoubleStarMatchesParent "double-star-matches-parent" "/a/** matches /a"
-        kills ["CH-007" "CH-017"] also [];
+        kills ["CH-007" "CH-017" "CH-019"] also [];
     PatternMatchesPrefix "pattern-matches-prefix" "/a/** matches /ab"
         kills ["CH-008"] also [];
     DoubleStarMatchesOneLevel "double-star-matches-one-level" "/a/** does not match /a/b/c"
-        kills ["CH-006" "CH-010" "CH-017"] also [];
+        kills ["CH-006" "CH-010" "CH-017" "CH-016"] also ["DL-001"];
     ChannelCaseIgnored "channel-case-ignored" "names that differ only in case are one channel"
         kills ["SB-029"] also [];
     /// cometd-nodejs-server.
     CopyPerSubscription "copy-per-subscription" "four subscriptions that match bring four copies"
         kills ["CH-011"] also [];
     DoubleSubscribeCounts "double-subscribe-counts" "who subscribes twice gets everything twice"
-        kills ["SB-023"] also [];
+        kills ["SB-023" "MO-005"] also [];
     /// Faye.
     ServiceToSubscribers "service-to-subscribers" "a publish to /service/x reaches subscribers of /**"
-        kills ["MS-002" "MS-003"] also [];
+        kills ["MS-002" "MS-003" "MS-006"] also [];
     MetaToSubscribers "meta-to-subscribers" "subscribers of /** see meta messages of others"
         kills ["MS-001"] also [];
     MetaSubscribable "meta-subscribable" "a client may subscribe to /meta/connect"
@@ -94,12 +66,12 @@ defects! {
     MetaPublishAccepted "meta-publish-accepted" "a publish to an unknown meta channel succeeds"
         kills ["PB-010" "MS-004"] also [];
     InvalidNameAccepted "invalid-name-accepted" "a channel without a slash is accepted"
-        kills ["SB-010" "PB-007"] also [];
+        kills ["SB-010" "PB-007" "SB-033"] also [];
     /// Faye; over HTTP and over WebSocket.
     OrphanedFirstConnect "orphaned-first-connect" "the first of two connects is never answered"
-        kills ["CN-014" "WS-006"] also [];
+        kills ["CN-014" "WS-006" "CN-015" "CN-016"] also [];
     ConnectNeverTimesOut "connect-never-times-out" "a connect is held until there are events"
-        kills ["CN-005" "CN-004"] also [];
+        kills ["CN-005" "CN-004" "CN-029"] also [];
     ConnectNeverHeld "connect-never-held" "each connect is answered at once"
         kills ["CN-005" "CN-004"] also [];
     ClientTimeoutIgnored "client-timeout-ignored" "advice.timeout of a client is not heeded"
@@ -108,13 +80,13 @@ defects! {
     ClientTimeoutUncapped "client-timeout-uncapped" "advice.timeout of a client holds a connect for as long as it says"
         kills ["CN-006"] also [];
     EventDoesNotWake "event-does-not-wake" "an event waits for the timeout of the connect that is held"
-        kills ["CN-007"] also [];
+        kills ["CN-007" "WS-003"] also [];
     EventLostWithoutConnect "event-lost-without-connect" "an event is lost if no connect is held"
-        kills ["DL-013" "CN-008"] also ["CH-011" "HS-018"];
+        kills ["DL-013" "CN-008"] also ["BAD-006" "CH-011" "DL-001" "ENV-005" "HS-018" "SB-004" "US-003"];
     EventTwice "event-twice" "what came with the reply to a publish comes again with the connect"
-        kills ["DL-011"] also [];
+        kills ["DL-011" "SB-026" "PB-017" "DL-023"] also [];
     BatchReversed "batch-reversed" "the messages of a batch are carried out last first"
-        kills ["BT-005"] also [];
+        kills ["BT-005" "DC-010" "PB-024" "DL-003" "BT-008"] also [];
     BatchCut "batch-cut" "what comes after the 64th message of a batch is not carried out"
         kills ["BT-007"] also [];
     /// Faye.
@@ -125,7 +97,9 @@ defects! {
     DisconnectInvitesRetry "disconnect-invites-retry" "the connect that a disconnect releases advises to retry"
         kills ["DC-003"] also [];
     DisconnectKeepsSession "disconnect-keeps-session" "a session goes on after its disconnect"
-        kills ["DC-004" "CN-021" "DC-006"] also [];
+        kills ["DC-004" "CN-021" "DC-006" "DC-010" "SE-007"] also [];
+    DisconnectAnsweredFirst "disconnect-answered-first" "over a WebSocket a disconnect is answered before the connect that it ends"
+        kills ["DC-012"] also [];
     SubscriptionsSurvive "subscriptions-survive" "a new session of the same browser has the old one's subscriptions"
         kills ["SE-005"] also [];
     SessionNeverExpires "session-never-expires" "a session without a connect lives for ever"
@@ -136,28 +110,28 @@ defects! {
     PartialSubscription "partial-subscription" "the first channels of an array that is refused are subscribed"
         kills ["SB-024" "SB-025"] also [];
     SubscriptionArrayCut "subscription-array-cut" "only the first channel of an array is subscribed"
-        kills ["SB-004"] also [];
+        kills ["SB-004" "SB-031"] also [];
     UnsubscribeIgnored "unsubscribe-ignored" "an unsubscribe is answered and has no effect"
-        kills ["US-003" "BT-004" "BT-005"] also [];
+        kills ["US-003" "BT-004" "BT-005" "US-002" "US-015" "US-016"] also [];
     UnsubscribeTakesPatterns "unsubscribe-takes-patterns" "unsubscribing from /a/x removes /a/* too"
         kills ["US-010"] also [];
     UnsubscribeTakesNames "unsubscribe-takes-names" "unsubscribing from /a/* removes /a/x too"
-        kills ["US-011"] also [];
+        kills ["US-011" "US-017"] also [];
     /// cometd-nodejs-server.
     PatternPublishAccepted "pattern-publish-accepted" "a publish to /a/* succeeds"
         kills ["PB-008"] also [];
     FalsyDataDropped "falsy-data-dropped" "data that is 0, false or empty is not delivered"
-        kills ["PB-006"] also [];
+        kills ["PB-006" "SB-030"] also [];
     RefusedPublishDelivered "refused-publish-delivered" "a publish without the right to it is refused and delivered"
-        kills ["PB-018" "SC-003" "PB-011"] also [];
+        kills ["PB-018" "SC-003" "BAD-026"] also [];
     /// Faye.
     UnknownPublisherAccepted "unknown-publisher-accepted" "a publish under an unknown clientId succeeds"
-        kills ["PB-011"] also [];
+        kills ["PB-011" "DC-009"] also [];
     UnknownWithoutAdvice "unknown-without-advice" "an unknown clientId is refused without the advice to shake hands"
-        kills ["CN-009" "SE-014" "AD-007" "CN-020"] also [];
+        kills ["SE-014" "AD-007" "CN-020"] also [];
     /// cometd-nodejs-server; CometD's Java server had it for a while.
     BatchUnderFirstIdentity "batch-under-first-identity" "only the first message of a batch is matched with the cookie"
-        kills ["SC-004" "BT-006"] also [];
+        kills ["SC-004"] also [];
     /// Faye, which has no cookie.
     StolenIdAccepted "stolen-id-accepted" "a clientId is accepted without its cookie"
         kills ["SC-003" "WS-017"] also [];
@@ -167,11 +141,11 @@ defects! {
     CharacterSplitByChunks "character-split-by-chunks" "a character that two chunks share is replaced"
         kills ["ENV-006"] also [];
     BadJsonUnanswered "bad-json-unanswered" "a body that is no JSON is never answered"
-        kills ["BAD-001"] also [];
+        kills ["BAD-001" "BAD-002" "BAD-003" "BAD-012" "BAD-014" "BAD-017" "SC-005"] also [];
     DeepNestingUnanswered "deep-nesting-unanswered" "a deeply nested body is never answered"
         kills ["BAD-021" "BAD-020"] also [];
     MissingChannelAccepted "missing-channel-accepted" "a message without a channel is answered successfully"
-        kills ["BAD-011"] also [];
+        kills ["BAD-011" "BAD-005" "ALL-001"] also [];
     CallbackUnchecked "callback-unchecked" "any text is taken for the name of a callback"
         kills ["JP-003"] also [];
     LineSeparatorsBare "line-separators-bare" "a script carries U+2028 as it is"
@@ -181,7 +155,7 @@ defects! {
     HtmlContentType "html-content-type" "responses with messages are text/html"
         kills ["ENV-003" "ALL-009"] also [];
     AckNotRedelivered "ack-not-redelivered" "what a client did not acknowledge is lost with its connection"
-        kills ["AK-003"] also [];
+        kills ["AK-003" "AK-005" "AK-008" "AK-011" "AK-012"] also [];
     AckRedeliversAll "ack-redelivers-all" "what a client acknowledged comes again"
         kills ["AK-004"] also [];
     /// Not seen, but near: events were pushed to a socket as soon as the session existed.
@@ -189,31 +163,65 @@ defects! {
         kills ["WS-024"] also [];
     /// Faye.
     SocketBadJsonIgnored "socket-bad-json-ignored" "a message on a WebSocket that is no JSON gets no answer"
-        kills ["WS-008"] also [];
+        kills ["WS-008" "BAD-001" "BAD-006" "BAD-007" "BAD-009" "BAD-010" "BAD-025"] also [];
     QueueCut "queue-cut" "an event for which 40 others wait is lost"
         kills ["BT-007" "BT-011"] also [];
     EveryFiftiethLost "every-fiftieth-lost" "each session loses one event of fifty"
-        kills ["MO-001" "BT-007"] also [];
+        kills ["MO-001" "BT-007" "DL-019"] also [];
     FifthOvertakes "fifth-overtakes" "the fifth event that waits overtakes the fourth"
-        kills ["DL-014" "MO-002" "BT-007"] also [];
-}
-
-/// The defect of this name.
-pub(crate) fn parse(name: &str) -> Result<Defect, String> {
-    let found = ALL.iter().find(|row| row.name == name);
-    found.map(|row| row.defect).ok_or_else(|| "no such defect; --list names them".into())
-}
-
-/// All of them as JSON, with the smoke.
-pub(crate) fn as_json() -> Value {
-    let defects: Vec<_> = ALL
-        .iter()
-        .map(|row| json!({"name": row.name, "breaks": row.breaks, "kills": row.kills, "also": row.also}))
-        .collect();
-    json!({"smoke": SMOKE, "defects": defects})
-}
-
-/// All of them, a line each.
-pub(crate) fn as_text() -> String {
-    ALL.iter().map(|row| format!("{:<32}{:<28}{}\n", row.name, row.kills.join(" "), row.breaks)).collect()
+        kills ["DL-014" "BT-007"] also [];
+    HandshakeReplyWithoutVersion "handshake-reply-without-version" "the reply to a handshake names no version"
+        kills ["HS-001"] also [];
+    FirstNumberOnly "first-number-only" "of a minimumVersion the first number counts"
+        kills ["HS-032"] also [];
+    FirstCommonTypeOnly "first-common-type-only" "a handshake is told one of the connection types that both have"
+        kills ["HS-023"] also [];
+    OtherTypesOffered "other-types-offered" "a handshake is told the connection types that its client does not have"
+        kills ["HS-005" "WS-001"] also [];
+    RefusedForEver "refused-for-ever" "who was refused a handshake is refused the next one too"
+        kills ["HS-030"] also [];
+    SuccessAdvisesHandshake "success-advises-handshake" "a handshake that succeeded advises to shake hands"
+        kills ["AD-008"] also [];
+    UnknownConnectAccepted "unknown-connect-accepted" "a connect without a session succeeds"
+        kills ["CN-009" "CN-010"] also ["DC-004"];
+    UnknownDisconnectAccepted "unknown-disconnect-accepted" "a disconnect without a session succeeds"
+        kills ["DC-005" "DC-007"] also [];
+    UnknownSubscriberAccepted "unknown-subscriber-accepted" "a subscribe or unsubscribe without a session succeeds"
+        kills ["SB-021" "SB-022" "US-007"] also ["DC-004"];
+    DisconnectReplyWithoutSuccessful "disconnect-reply-without-successful" "the reply to a disconnect does not say whether it succeeded"
+        kills ["DC-001" "ALL-002"] also ["DC-004" "ID-001"];
+    SubscriptionNotRepeated "subscription-not-repeated" "the reply to a subscribe or unsubscribe does not name the subscription"
+        kills ["SB-001" "US-001"] also [];
+    EmptySegmentAccepted "empty-segment-accepted" "segments of a name may be empty"
+        kills ["SB-011"] also [];
+    StarAnywhereAccepted "star-anywhere-accepted" "a star may stand anywhere in a name"
+        kills ["SB-014"] also [];
+    PublishReplyWithData "publish-reply-with-data" "the reply to a publish repeats its data if that is an object"
+        kills ["PB-022"] also ["ENV-005"];
+    PublishReplyWithClientId "publish-reply-with-client-id" "the reply to a publish without clientId has one"
+        kills ["PB-015"] also [];
+    RefusalWithoutError "refusal-without-error" "a refusal does not say why"
+        kills ["PB-023" "HS-015"] also [];
+    RefusalEchoes "refusal-echoes" "a refusal repeats what it refuses four times"
+        kills ["SC-010"] also [];
+    RepliesCut "replies-cut" "of a batch three messages are answered"
+        kills ["BT-001"] also [];
+    OtherSitesAccepted "other-sites-accepted" "pages of other sites may post, as text/plain too, and open a WebSocket"
+        kills ["ENV-009"] also [];
+    CorsForAll "cors-for-all" "pages of all sites may come with cookies and read the replies"
+        kills ["ENV-019" "ENV-020"] also [];
+    EmptyFormAccepted "empty-form-accepted" "a form without messages is answered by an empty array"
+        kills ["ENV-015"] also [];
+    Sniffable "sniffable" "browsers may guess another type of a response"
+        kills ["ENV-031"] also [];
+    ScriptWithoutCallback "script-without-callback" "a GET is answered by JSON without a callback"
+        kills ["JP-011" "JP-012"] also [];
+    PingEndsSocket "ping-ends-socket" "a ping is not answered, and ends the WebSocket"
+        kills ["WS-012"] also [];
+    CloseUnanswered "close-unanswered" "a close is not answered"
+        kills ["WS-034"] also [];
+    AckUnasked "ack-unasked" "replies to connects have a number to acknowledge though the client did not ask for it"
+        kills ["AK-009"] also [];
+    AckAsText "ack-as-text" "the number to acknowledge is a string"
+        kills ["AK-002"] also [];
 }

@@ -23,7 +23,15 @@ impl World {
         if kind(&channel) == Kind::Broadcast || self.has(Defect::ServiceToSubscribers) {
             self.deliver(state, &channel, &self.event(request));
         }
-        success(self, request)
+        let mut reply = success(self, request);
+        let object = request.get("data").filter(|data| data.is_object() && self.has(Defect::PublishReplyWithData));
+        if let Some(data) = object {
+            reply.insert("data".into(), data.clone());
+        }
+        if self.has(Defect::PublishReplyWithClientId) && sender.is_none() {
+            reply.insert("clientId".into(), "none".into());
+        }
+        reply
     }
 
     fn refuses_publish(&self, request: &Message, channel: &str, sender: Option<&str>) -> Option<Message> {
@@ -72,7 +80,7 @@ impl World {
         if self.has(Defect::FalsyDataDropped) && event.get("data").is_none_or(is_falsy) {
             return;
         }
-        if self.has(Defect::EventsInHandshakeReply) {
+        if self.has(Defect::SocketEventBeforeHandshake) {
             state.lately.truncate(9);
             state.lately.push_front(event.clone());
         }

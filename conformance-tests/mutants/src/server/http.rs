@@ -7,7 +7,10 @@ use crate::websocket;
 use crate::world::{Origin, World};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, SET_COOKIE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN,
+    SET_COOKIE, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -32,13 +35,20 @@ pub(crate) async fn serve(world: Arc<World>, request: Request<Incoming>) -> Resu
         return Ok(refuse(StatusCode::NOT_FOUND));
     }
     let browser = Browser::of(request.headers());
+    let origin = request.headers().get(ORIGIN).cloned();
     let answered = match *request.method() {
-        Method::GET if request.headers().contains_key(UPGRADE) => websocket::upgrade(world, request, browser),
+        Method::OPTIONS if world.has(Defect::CorsForAll) => Ok(refuse(StatusCode::NO_CONTENT)),
+        Method::GET if request.headers().contains_key(UPGRADE) => websocket::upgrade(world.clone(), request, browser),
         Method::GET => script(&world, &request, browser).await,
         Method::POST => post(&world, request, browser).await,
         _ => Err(StatusCode::METHOD_NOT_ALLOWED),
     };
-    Ok(answered.unwrap_or_else(refuse))
+    let mut reply = answered.unwrap_or_else(refuse);
+    if let Some(origin) = origin.filter(|_| world.has(Defect::CorsForAll)) {
+        reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+    Ok(reply)
 }
 
 /// An empty response of this status.
@@ -49,14 +59,15 @@ fn refuse(status: StatusCode) -> Reply {
 }
 
 async fn post(world: &Arc<World>, request: Request<Incoming>, browser: Browser) -> Result<Reply, StatusCode> {
-    if !websocket::is_same_site(request.headers()) {
+    if !websocket::is_same_site(request.headers()) && !world.has(Defect::OtherSitesAccepted) {
         return Err(StatusCode::FORBIDDEN);
     }
     let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default().to_ascii_lowercase());
     let kind = kind.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim());
     let is_form = kind == Some("application/x-www-form-urlencoded");
     // A page of another site can post text/plain without asking; what it posts is not ours to run.
-    if !is_form && kind.is_some_and(|kind| kind != "application/json") {
+    let known = kind.is_none_or(|kind| kind == "application/json") || world.has(Defect::OtherSitesAccepted);
+    if !is_form && !known {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
     let body = read(world, request.into_body()).await?;
@@ -104,6 +115,9 @@ async fn messages_of_form(world: &World, form: &[u8]) -> Result<Vec<Message>, St
     for (_, value) in form_urlencoded::parse(form).filter(|(name, _)| name == "message") {
         batch.extend(understand(world, value.as_bytes()).await?);
     }
+    if world.has(Defect::EmptyFormAccepted) {
+        return Ok(batch);
+    }
     if batch.is_empty() { Err(StatusCode::BAD_REQUEST) } else { Ok(batch) }
 }
 
@@ -134,6 +148,7 @@ async fn run(world: &Arc<World>, batch: &[Message], browser: Browser, form: Form
 fn write(world: &World, messages: &[Message], form: Form) -> Reply {
     let json = serde_json::to_string(messages).expect("maps with strings as keys can be written");
     let (mut kind, body) = match form {
+        Form::Script(_) if world.has(Defect::ScriptWithoutCallback) => ("application/json;charset=UTF-8", json),
         Form::Json => ("application/json;charset=UTF-8", json),
         Form::Script(callback) if world.has(Defect::LineSeparatorsBare) => {
             ("text/javascript;charset=UTF-8", format!("/**/{callback}({json});"))
@@ -150,7 +165,9 @@ fn write(world: &World, messages: &[Message], form: Form) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::from(body)));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !world.has(Defect::Sniffable) {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
     if !world.has(Defect::Cacheable) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

@@ -12,6 +12,7 @@ mod session;
 mod websocket;
 mod world;
 
+use bayeux_mutants::print;
 use clap::Parser;
 use defect::Defect;
 use hyper::service::service_fn;
@@ -34,7 +35,7 @@ struct Args {
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// What is to be wrong
-    #[arg(long, value_name = "NAME", value_parser = defect::parse)]
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| bayeux_mutants::find(defect::ALL, name))]
     defect: Option<Defect>,
     /// How long a connect is held, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000)]
@@ -54,7 +55,7 @@ struct Args {
 async fn main() -> std::io::Result<()> {
     let args = Args::parse();
     if args.list {
-        print(&if args.json { format!("{}\n", defect::as_json()) } else { defect::as_text() });
+        print(&bayeux_mutants::list(defect::SMOKE, defect::ALL, args.json));
         return Ok(());
     }
     let times = [args.timeout, args.max_interval].map(Duration::from_millis);
@@ -79,9 +80,4 @@ async fn main() -> std::io::Result<()> {
             drop(place);
         });
     }
-}
-
-#[expect(clippy::print_stdout, reason = "what a program was asked for goes there")]
-fn print(text: &str) {
-    print!("{text}");
 }

@@ -64,12 +64,26 @@ pub(crate) fn success(world: &World, request: &Message) -> Message {
 /// A reply that fails, with `code:arguments:text`.
 pub(crate) fn failure(world: &World, request: &Message, error: &str) -> Message {
     let mut message = reply(world, request, false);
-    message.insert("error".into(), error.into());
+    if world.has(Defect::RefusalEchoes) {
+        let echo = text(request, "subscription").unwrap_or_else(|| channel(request)).repeat(4);
+        message.insert("error".into(), format!("{error} {echo}").into());
+    } else if !world.has(Defect::RefusalWithoutError) {
+        message.insert("error".into(), error.into());
+    }
     message
 }
 
 /// The reply to whoever names no session that is known, with the advice to shake hands.
 pub(crate) fn unknown(world: &World, request: &Message) -> Message {
+    let accepted = match channel(request) {
+        "/meta/connect" => world.has(Defect::UnknownConnectAccepted),
+        "/meta/disconnect" => world.has(Defect::UnknownDisconnectAccepted),
+        "/meta/subscribe" | "/meta/unsubscribe" => world.has(Defect::UnknownSubscriberAccepted),
+        _ => false,
+    };
+    if accepted {
+        return success(world, request);
+    }
     let mut message = failure(world, request, "402::Unknown client");
     if !world.has(Defect::UnknownWithoutAdvice) {
         message.insert("advice".into(), json!({"reconnect": "handshake", "interval": 0}));

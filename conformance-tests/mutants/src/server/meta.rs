@@ -17,11 +17,15 @@ const MAX_SUBSCRIPTIONS: usize = 2_000;
 impl World {
     /// A handshake; nothing else of its batch is looked at.
     pub(crate) fn handshake(&self, state: &mut State, request: &Message, origin: &Origin, answer: &mut Answer) {
-        let lately: Vec<_> = state.lately.iter().cloned().collect();
-        if self.has(Defect::SocketEventBeforeHandshake) && origin.socket.is_some() {
-            answer.messages.extend(lately.iter().cloned());
+        if self.has(Defect::SocketEventBeforeHandshake) && origin.socket.is_some() && !origin.browser.is_new {
+            answer.messages.extend(state.lately.iter().cloned());
         }
-        if let Some(error) = self.refuses_handshake(state, request) {
+        let error = self.refuses_handshake(state, request);
+        let stays_out = self.has(Defect::RefusedForEver) && !state.refused.insert(origin.browser.id.clone());
+        if error.is_none() && !stays_out {
+            state.refused.remove(&origin.browser.id);
+        }
+        if let Some(error) = error.or_else(|| stays_out.then_some("403::Never again")) {
             let mut reply = failure(self, request, error);
             reply.insert("advice".into(), json!({"reconnect": "none"}));
             if self.has(Defect::FailedHandshakeWithClientId) {
@@ -41,10 +45,16 @@ impl World {
         }
         let client_id = self.new_client_id(state, origin);
         let mut reply = success(self, request);
-        reply.insert("version".into(), "1.0".into());
-        reply.insert("supportedConnectionTypes".into(), json!(CONNECTION_TYPES));
+        if !self.has(Defect::HandshakeReplyWithoutVersion) {
+            reply.insert("version".into(), "1.0".into());
+        }
+        reply.insert("supportedConnectionTypes".into(), self.offer(request));
         reply.insert("clientId".into(), client_id.clone().into());
-        reply.insert("advice".into(), self.advice());
+        let mut advice = self.advice();
+        if self.has(Defect::SuccessAdvisesHandshake) {
+            advice["reconnect"] = "handshake".into();
+        }
+        reply.insert("advice".into(), advice);
         if ack {
             reply.insert("ext".into(), json!({"ack": true}));
         }
@@ -52,16 +62,31 @@ impl World {
         answer.shook_hands = true;
         answer.messages.push(reply);
         if self.has(Defect::EventsInHandshakeReply) {
-            answer.messages.extend(lately);
+            let old = message::text(request, "clientId").and_then(|id| state.sessions.get_mut(id));
+            answer.messages.extend(old.into_iter().flat_map(|old| old.queue.drain(..)));
         }
     }
 
+    /// The connection types that a handshake is told.
+    fn offer(&self, request: &Message) -> Value {
+        let wanted = request.get("supportedConnectionTypes").and_then(Value::as_array);
+        let is_wanted = |kind: &&str| wanted.is_some_and(|wanted| wanted.iter().any(|other| other == kind));
+        if self.has(Defect::FirstCommonTypeOnly) {
+            return CONNECTION_TYPES.into_iter().rev().filter(is_wanted).take(1).collect();
+        }
+        if self.has(Defect::OtherTypesOffered) {
+            return CONNECTION_TYPES.into_iter().filter(|kind| !is_wanted(kind)).collect();
+        }
+        json!(CONNECTION_TYPES)
+    }
+
     fn refuses_handshake(&self, state: &State, request: &Message) -> Option<&'static str> {
-        let version = |name: &str| message::text(request, name).and_then(major);
+        let version = |name: &str| message::text(request, name).and_then(numbers);
         if version("version").is_none() {
             return Some("400::A handshake has a version");
         }
-        if version("minimumVersion").is_some_and(|major| major > 1) {
+        let by_major = self.has(Defect::FirstNumberOnly);
+        if version("minimumVersion").is_some_and(|least| if by_major { least[0] > 1 } else { least > vec![1, 0] }) {
             return Some("300::This is version 1.0");
         }
         let types = request.get("supportedConnectionTypes").and_then(Value::as_array);
@@ -85,17 +110,31 @@ impl World {
         }
     }
 
-    /// A disconnect; the connect that is held is released by it.
-    pub(crate) fn disconnect(&self, state: &mut State, request: &Message, sender: Option<String>, answer: &mut Answer) {
+    /// A disconnect; the connect that is held is released by it, and over a WebSocket answered before.
+    pub(crate) fn disconnect(
+        &self,
+        state: &mut State,
+        request: &Message,
+        sender: Option<String>,
+        origin: &Origin,
+        answer: &mut Answer,
+    ) {
         let Some(client_id) = sender else { return answer.messages.push(unknown(self, request)) };
-        answer.messages.push(success(self, request));
-        if self.has(Defect::DisconnectKeepsSession) {
-            return;
-        }
-        let session = state.sessions.remove(&client_id);
-        if let Some(mut session) = session.filter(|_| !self.has(Defect::DisconnectLeavesConnect)) {
+        let ended = if self.has(Defect::DisconnectKeepsSession) { None } else { state.sessions.remove(&client_id) };
+        if let Some(mut session) = ended.filter(|_| !self.has(Defect::DisconnectLeavesConnect)) {
+            let in_order = origin.socket.is_some() && !self.has(Defect::DisconnectAnsweredFirst);
+            if let Some(held) = session.held.take_if(|_| in_order) {
+                answer.messages.push(self.ended(&held.request));
+                // Its connection may be gone.
+                let _ = held.release.send(Release::Answered);
+            }
             session.release(Release::Disconnected);
         }
+        let mut reply = success(self, request);
+        if self.has(Defect::DisconnectReplyWithoutSuccessful) {
+            reply.remove("successful");
+        }
+        answer.messages.push(reply);
     }
 
     /// A subscribe: all of its channels, or none.
@@ -123,6 +162,9 @@ impl World {
             return refusal(self, request, "403::Too many subscriptions");
         }
         session.subscriptions = subscriptions;
+        if self.has(Defect::SubscriptionNotRepeated) {
+            return success(self, request);
+        }
         with_subscription(success(self, request), request)
     }
 
@@ -151,6 +193,9 @@ impl World {
         if !self.has(Defect::UnsubscribeIgnored) {
             session.subscriptions.retain(|pattern| !gone(pattern));
         }
+        if self.has(Defect::SubscriptionNotRepeated) {
+            return success(self, request);
+        }
         with_subscription(success(self, request), request)
     }
 }
@@ -176,7 +221,8 @@ fn with_subscription(mut reply: Message, request: &Message) -> Message {
     reply
 }
 
-/// The first number of a version.
-fn major(version: &str) -> Option<u32> {
-    version.split('.').next()?.parse().ok()
+/// The numbers of a version, up to the first that is none; at least one.
+fn numbers(version: &str) -> Option<Vec<u32>> {
+    let numbers: Vec<_> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    (!numbers.is_empty()).then_some(numbers)
 }

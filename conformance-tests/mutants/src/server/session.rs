@@ -42,6 +42,8 @@ pub(crate) struct Ack {
 pub(crate) struct Held {
     /// Which one; no other has the same number.
     pub(crate) number: u64,
+    /// The request.
+    pub(crate) request: Message,
     /// Says why it waits no longer.
     pub(crate) release: oneshot::Sender<Release>,
 }
@@ -57,6 +59,8 @@ pub(crate) enum Release {
     Superseded,
     /// The session was ended by its client.
     Disconnected,
+    /// It was answered by whoever released it.
+    Answered,
 }
 
 impl Session {

@@ -45,7 +45,7 @@ pub(crate) fn upgrade(
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(StatusCode::UPGRADE_REQUIRED);
     }
-    if !is_same_site(headers) {
+    if !is_same_site(headers) && !world.has(Defect::OtherSitesAccepted) {
         return Err(StatusCode::FORBIDDEN);
     }
     let mut response = Response::default();
@@ -106,6 +106,8 @@ async fn talk(world: &Arc<World>, mut socket: Socket, origin: &Origin) {
                     Err(_) if world.has(Defect::SocketBadJsonIgnored) => continue,
                     Err(_) => return close(&mut socket, CloseCode::Policy).await,
                 },
+                Some(Ok(Frame::Ping(_))) if world.has(Defect::PingEndsSocket) => return,
+                Some(Ok(Frame::Close(_))) if world.has(Defect::CloseUnanswered) => return,
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return close(&mut socket, code_of(&error)).await,
                 None => return,

@@ -1,6 +1,5 @@
 //! All that the server knows: its sessions and its one defect. A batch is carried out here, message by message, under one lock.
 
-use crate::channel;
 use crate::connect::Waiting;
 use crate::cookie::Browser;
 use crate::defect::Defect;
@@ -32,6 +31,8 @@ pub(crate) struct State {
     pub(crate) counter: u64,
     /// Events lately published, for a defect.
     pub(crate) lately: VecDeque<Message>,
+    /// Browsers whose last handshake was refused, for a defect.
+    pub(crate) refused: BTreeSet<String>,
 }
 
 /// Where a batch comes from.
@@ -90,15 +91,20 @@ impl World {
             match message::channel(message) {
                 "/meta/handshake" => {}
                 "/meta/connect" => self.connect(&mut state, message, known, origin, may_hold, &mut answer),
-                "/meta/disconnect" => self.disconnect(&mut state, message, known, &mut answer),
+                "/meta/disconnect" => self.disconnect(&mut state, message, known, origin, &mut answer),
                 "/meta/subscribe" => answer.messages.push(self.subscribe(&mut state, message, known)),
                 "/meta/unsubscribe" => answer.messages.push(self.unsubscribe(&mut state, message, known)),
                 _ => answer.messages.push(self.publish(&mut state, message, known)),
             }
-            if self.has(Defect::MetaToSubscribers) && channel::kind(message::channel(message)) == channel::Kind::Meta {
+            // Not the connects: each would bring an event, and each event a connect.
+            let is_shown = matches!(message::channel(message), "/meta/handshake" | "/meta/subscribe");
+            if self.has(Defect::MetaToSubscribers) && is_shown {
                 let channel = message::channel(message).to_owned();
                 self.deliver(&mut state, &channel, &Message::from_iter([("data".to_owned(), Value::Null)]));
             }
+        }
+        if self.has(Defect::RepliesCut) && batch.len() > 3 {
+            answer.messages.truncate(3);
         }
         if origin.socket.is_none() {
             self.take_along(&mut state, &speakers, &mut answer);

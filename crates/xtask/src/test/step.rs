@@ -155,8 +155,7 @@ fn rust() -> Result<Outcome> {
 /// Each defect counts as a test: it passes if the suite finds it.
 fn kill_matrix() -> Result<Outcome> {
     let matrix = kill_matrix::run(&[])?;
-    let counts =
-        Counts { passed: matrix.killed as u64, failed: matrix.survived as u64, skipped: matrix.pending as u64 };
+    let counts = Counts { passed: matrix.killed as u64, failed: matrix.survived as u64, skipped: 0 };
     let failure = (!matrix.is_fine()).then(|| "the table above says which defects".to_owned());
     Ok(Outcome { counts: Some(counts), failure })
 }
