@@ -65,7 +65,7 @@ fn bytes(scene: Rc<Scene>, transport: Transport) -> Run {
     run(attack(scene, transport, |garbler, random| garbler.bytes(random)))
 }
 
-/// Sends what `make` makes. Each text publishes under a number of its own, if it publishes; a watcher sees which of them did.
+/// Sends what `make` makes. Each text publishes under a mark of its own, if it publishes; a watcher sees which of them did.
 async fn attack(
     scene: Rc<Scene>,
     transport: Transport,
@@ -81,21 +81,22 @@ async fn attack(
             let attacker = Peer::new(&scene, &format!("attacker{number}"), transport);
             attacker.handshake(None).await?;
             let client_id = attacker.client_id().unwrap_or_default();
-            let garbler = Garbler {
-                client_id: &client_id,
-                base: &scene.base,
-                transport: transport.name(),
-                number: number as u64,
-            };
+            // What becomes of it when it is damaged is not the mark of another text.
+            let mark = format!("{number}-{:08x}", random.u32(..));
+            let garbler =
+                Garbler { client_id: &client_id, base: &scene.base, transport: transport.name(), mark: &mark };
             let text = make(&garbler, &mut random);
             let (found, taken) = hand_in(&scene, &attacker, text.clone()).await;
             if !taken {
-                refused.insert(number as u64, text.clone());
+                let came = attacker.all_messages().len();
+                refused.insert(mark, (text.clone(), attacker.clone(), came));
             }
             if found.verdict > worst.verdict {
                 worst = Finding::new(found.verdict, format!("{}: {}", found.reason, shown(&scene, &text)));
             }
-            attacker.drop_connections();
+            if taken {
+                attacker.drop_connections();
+            }
         }
         if let Err(why) = alive(&scene).await {
             return Ok(failed(format!("after {} texts of --seed {}: {why}", (round + 1) * BETWEEN, scene.seed)));
@@ -103,10 +104,12 @@ async fn attack(
     }
     scene.fence(&watcher).await?;
     for event in watcher.take_events() {
-        let number =
-            event.get_str("channel").and_then(|name| name.split("/at/").nth(1)?.split('/').next()?.parse().ok());
-        if let Some(text) = number.and_then(|number: u64| refused.get(&number)) {
-            return Ok(failed(format!("was refused as a whole and had an effect, {event}: {}", shown(&scene, text))));
+        let mark = event.get_str("channel").and_then(|name| name.split("/at/").nth(1)?.split('/').next());
+        let Some((text, attacker, came)) = mark.and_then(|mark| refused.get(mark)) else { continue };
+        // Over a WebSocket the replies to a batch may come behind the one to a later request.
+        let deadline = Instant::now() + scene.target.budget.held();
+        if !attacker.until(deadline, |peer| peer.all_messages().len() > *came).await {
+            return Ok(failed(format!("was not answered and had an effect, {event}: {}", shown(&scene, text))));
         }
     }
     Ok(worst)
