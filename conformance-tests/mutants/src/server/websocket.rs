@@ -114,7 +114,7 @@ async fn talk(world: &Arc<World>, mut socket: Socket, origin: &Origin) {
             },
             Some(messages) = ready.recv() => messages,
             Some(_) = held.join_next() => continue,
-            () = pushes.notified() => world.take_pushed(&pushes),
+            () = pushes.notified(), if !world.has(Defect::EventDoesNotWake) => world.take_pushed(&pushes),
         };
         if !messages.is_empty() && !write(&mut socket, &messages).await {
             return;
