@@ -8,6 +8,10 @@ const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
+/// How much of a transcript the page holds: as many entries of its beginning and of its end, and as many characters of each.
+const ENTRIES: usize = 30;
+const CHARACTERS: usize = 1000;
+
 /// What the first letters of a case's id stand for.
 const GROUPS: [(&str, &str); 25] = [
     ("ALL", "Every message of the run"),
@@ -58,11 +62,38 @@ pub fn html(results: &[Json], clauses: &dyn Fn(&str) -> Option<String>) -> Strin
         ("about", about.into()),
         ("groups", Json::Object(GROUPS.map(|(id, name)| (id.to_owned(), name.into())).into())),
         ("clauses", Json::Object(texts)),
-        ("results", Json::Array(results.to_vec())),
+        ("results", Json::Array(results.iter().cloned().map(shortened).collect())),
     ]);
     // Within a script, `<` could end it.
     let data = data.to_string().replace('<', "\\u003c");
     PAGE.replacen("/*CSS*/", STYLE, 1).replacen("/*JS*/", SCRIPT, 1).replacen("/*DATA*/", &data, 1)
+}
+
+/// What goes on for long is left out in its middle. Whoever wants it all has the JSON.
+fn shortened(mut result: Json) -> Json {
+    let cases = result.get("cases").and_then(Json::as_array).unwrap_or_default();
+    let cases = cases.iter().cloned().map(|mut case| {
+        let transcript = case.get("transcript").and_then(Json::as_array).unwrap_or_default();
+        let left_out = transcript.len().saturating_sub(2 * ENTRIES);
+        let mut short: Vec<Json> = transcript.iter().take(ENTRIES).cloned().collect();
+        if left_out > 0 {
+            let note = format!("{left_out} more are not shown");
+            short.push(object([("direction", "note".into()), ("who", "".into()), ("text", note.into())]));
+        }
+        short.extend(transcript.iter().skip(ENTRIES.max(transcript.len().saturating_sub(ENTRIES))).cloned());
+        for entry in &mut short {
+            let text = entry.get_str("text").unwrap_or_default();
+            if let Some((end, _)) = text.char_indices().nth(CHARACTERS) {
+                let text = format!("{}…", &text[..end]);
+                entry.set("text", text.into());
+            }
+        }
+        case.set("transcript", Json::Array(short));
+        case
+    });
+    let cases = Json::Array(cases.collect());
+    result.set("cases", cases);
+    result
 }
 
 fn text<'a>(result: &'a Json, name: &str) -> &'a str {
@@ -73,6 +104,22 @@ fn text<'a>(result: &'a Json, name: &str) -> &'a str {
 mod tests {
     use super::*;
     use crate::json::parse;
+
+    #[test]
+    fn long_transcripts_lose_their_middle() {
+        let entries = |count| vec![r#"{"text":"ä"}"#; count].join(",");
+        for (count, left) in
+            [(0, 0), (1, 1), (2 * ENTRIES, 2 * ENTRIES), (2 * ENTRIES + 1, 2 * ENTRIES + 1), (500, 2 * ENTRIES + 1)]
+        {
+            let result = format!(r#"{{"cases":[{{"transcript":[{}]}}]}}"#, entries(count));
+            let short = shortened(parse(result.as_bytes()).expect("JSON").value);
+            let case = &short.get("cases").and_then(Json::as_array).expect("cases")[0];
+            assert_eq!(case.get("transcript").and_then(Json::as_array).map(<[Json]>::len), Some(left), "{count}");
+        }
+        let long = format!(r#"{{"cases":[{{"transcript":[{{"text":"{}"}}]}}]}}"#, "ä".repeat(CHARACTERS + 5));
+        let short = shortened(parse(long.as_bytes()).expect("JSON").value).to_string();
+        assert!(short.contains(&format!("\"{}…\"", "ä".repeat(CHARACTERS))));
+    }
 
     #[test]
     fn what_a_peer_wrote_can_not_leave_the_data() {

@@ -202,7 +202,8 @@ impl Server {
                     self.finish(older);
                 }
                 if successful && self.is_held(&arrived, &id, answer) {
-                    let lasts = if answer.is_some_and(|answer| answer.hold) { FOREVER } else { self.budget.timeout };
+                    let usual = self.budget.timeout.min(wanted(&arrived.message));
+                    let lasts = if answer.is_some_and(|answer| answer.hold) { FOREVER } else { usual };
                     let until = Instant::now() + lasts;
                     if let Some(session) = self.sessions.get(&id) {
                         session.held = Some(Held { arrived, reply, until });
@@ -231,7 +232,7 @@ impl Server {
             Some(answer) => answer.hold,
             None => {
                 let waits = session.has_waiting() && arrived.over == Transport::LongPolling;
-                session.connects > 1 && arrived.batch == 1 && !waits
+                session.connects > 1 && arrived.batch == 1 && !waits && !wanted(&arrived.message).is_zero()
             }
         }
     }
@@ -302,6 +303,10 @@ impl Server {
         written.set(None);
         let lost = manner.never || manner.http.is_some() || manner.cut.is_some() || manner.close.is_some();
         self.stage.watch.borrow_mut().answered(message, &held.reply, &written, lost);
+        if manner.close.is_some() || manner.close_after.is_some() {
+            // What comes for its session from now on waits for the next connection.
+            self.sessions.gone(held.arrived.connection);
+        }
         held.arrived.slot.send(Outgoing { messages, manner, written });
     }
 
@@ -341,6 +346,12 @@ impl Server {
     pub(super) fn silence(&self) -> String {
         self.ended.as_ref().map(|why| format!(" ({CLIENT}: {why})")).unwrap_or_default()
     }
+}
+
+/// How long a client wants its connect to be held at most.
+fn wanted(connect: &Json) -> Duration {
+    let ms = connect.get("advice").and_then(|advice| advice.get("timeout")).and_then(Json::as_f64);
+    ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()).unwrap_or(Duration::MAX)
 }
 
 /// What a message publishes to subscribers, if it does.

@@ -16,14 +16,16 @@ const HANDSHAKE: &str = r#"{"channel":"/meta/handshake","version":"1.0","support
 const CONNECT: &str = r#"{"channel":"/meta/connect","clientId":"ID","connectionType":"long-polling"}"#;
 const SUBSCRIBE: &str = r#"{"channel":"/meta/subscribe","clientId":"ID","subscription":"/conformance/do"}"#;
 
-/// What a client does: sends a message, with `ID` for its clientId, or waits so many milliseconds.
+/// What a client does: sends a message, with `ID` for its clientId, does so and goes on only if it is answered, or waits so many
+/// milliseconds.
 #[derive(Clone, Copy)]
 enum Does {
     Sends(&'static str),
+    Asks(&'static str),
     Waits(u64),
 }
 
-use Does::{Sends, Waits};
+use Does::{Asks, Sends, Waits};
 
 /// The verdict on a client that does this.
 async fn verdict(steps: &str, does: &[Does]) -> Verdict {
@@ -52,7 +54,7 @@ async fn client(port: u16, does: Vec<Does>) {
                 sleep(Duration::from_millis(ms)).await;
                 continue;
             }
-            Sends(message) => message.replace("ID", &id),
+            Sends(message) | Asks(message) => message.replace("ID", &id),
         };
         let address = Address { host: "127.0.0.1".into(), port, tls: None };
         let Ok(mut stream) = Stream::connect(&address).await else { return };
@@ -66,6 +68,8 @@ async fn client(port: u16, does: Vec<Does>) {
             if let Some(new) = messages.iter().find_map(|message| message.get_str("clientId")) {
                 id = new.to_owned();
             }
+        } else if matches!(what, Asks(_)) {
+            break;
         }
         open.push(stream);
     }
@@ -96,6 +100,16 @@ async fn a_message_that_is_awaited_must_fit_and_come_in_time_after_none_that_is_
     let steps = format!(r#"{connect},"forbid":[{{"channel":"/x"}}]}}"#);
     let early = [Sends(HANDSHAKE), Sends(r#"{"channel":"/x","clientId":"ID","data":1}"#), Sends(CONNECT)];
     tells_apart(&steps, &[Sends(HANDSHAKE), Sends(CONNECT)], &early, Verdict::Fail).await;
+}
+
+#[tokio::test]
+async fn a_connect_that_does_not_want_to_be_held_is_not() {
+    let steps = r#"{"await":{"channel":"/meta/handshake"}},{"await":{"channel":"/x"},"within":"300ms"}"#;
+    let at_once =
+        r#"{"channel":"/meta/connect","clientId":"ID","connectionType":"long-polling","advice":{"timeout":0}}"#;
+    let publish = Sends(r#"{"channel":"/x","clientId":"ID","data":1}"#);
+    let publishes_after = |connect| [Sends(HANDSHAKE), Sends(CONNECT), Asks(connect), publish];
+    tells_apart(steps, &publishes_after(at_once), &publishes_after(CONNECT), Verdict::Fail).await;
 }
 
 #[tokio::test]

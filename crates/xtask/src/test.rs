@@ -37,7 +37,7 @@ pub(crate) enum What {
     Spec,
     /// Real clients against the release binary (after setup): npm cometd, npm faye, aiocometd, Chromium.
     Peers,
-    /// The conformance suite against the release binary, on both fronts, and npm faye.
+    /// The conformance suite against the release binary, on both fronts, and against npm faye and npm cometd.
     Conformance,
 }
 

@@ -2,6 +2,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const marks = { pass: "✓", nonstrict: "≈", fail: "✗", unimplemented: "–", blocked: "▪", inconclusive: "?", error: "!" };
 const levels = ["must", "should", "may"];
+const profiles = { base: "the protocol", cometd: "CometD's habits", faye: "Faye's habits", hardened: "hardening" };
+const roles = ["server", "client"].filter((role) => data.results.some((result) => result.role === role));
 
 function element(name, attributes = {}, ...children) {
   const node = Object.assign(document.createElement(name), attributes);
@@ -22,7 +24,8 @@ function rowsOf(results) {
 }
 
 function totals() {
-  for (const result of data.results) {
+  document.getElementById("totals").replaceChildren();
+  for (const result of columns) {
     const box = element("div", { className: "total" }, element("h2", { textContent: result.name }));
     box.append(element("p", { textContent: result.capabilities.join(", ") }));
     for (const level of levels) {
@@ -40,10 +43,13 @@ function totals() {
   }
 }
 
-function checkboxes(id, names) {
+/** Boxes to tick, or where only one can be chosen, the first is. Nothing to choose is not shown. */
+function choices(id, names, type = "checkbox", say = (name) => name) {
+  const fieldset = document.getElementById(id);
+  fieldset.hidden = names.length < 2;
   for (const name of names) {
-    const box = element("input", { type: "checkbox", value: name, checked: true });
-    document.getElementById(id).append(element("label", {}, box, " ", name));
+    const box = element("input", { type, name: id, value: name, checked: type === "checkbox" || name === names[0] });
+    fieldset.append(element("label", {}, box, " ", say(name)));
   }
 }
 
@@ -61,25 +67,25 @@ function cell(found) {
 
 function draw() {
   const words = document.getElementById("search").value.toLowerCase();
-  const [byLevel, byVerdict] = [chosen("levels"), chosen("verdicts")];
+  const [byLevel, byVerdict, byProfile] = [chosen("levels"), chosen("verdicts"), chosen("profiles")];
   const body = document.querySelector("#matrix tbody");
   body.replaceChildren();
   let group = "";
   let count = 0;
   for (const row of rows) {
-    const { id, title, level, clauses } = row.case;
+    const { id, title, level, profile, clauses } = row.case;
     const text = `${id} ${title} ${clauses.join(" ")}`.toLowerCase();
     const fits = row.cells.some((found) => found && byVerdict.has(found.verdict));
-    if (!text.includes(words) || !byLevel.has(level) || !fits) continue;
+    if (!text.includes(words) || !byLevel.has(level) || !byProfile.has(profile) || !fits) continue;
     const name = id.split("-")[0];
     if (name !== group) {
       group = name;
-      const heading = element("th", { colSpan: data.results.length + 1, textContent: data.groups[name] ?? name });
+      const heading = element("th", { colSpan: columns.length + 1, textContent: data.groups[name] ?? name });
       body.append(element("tr", { className: "group" }, heading));
     }
     const head = element("th", { scope: "row" }, element("code", { textContent: id }),
       element("span", { className: "level", textContent: level }), element("div", { textContent: title }));
-    body.append(element("tr", {}, head, ...data.results.map((_, column) => cell(row.cells[column]))));
+    body.append(element("tr", {}, head, ...columns.map((_, column) => cell(row.cells[column]))));
     count += 1;
   }
   document.getElementById("shown").textContent = `${count} of ${rows.length} rows`;
@@ -99,6 +105,10 @@ function show(found) {
   if (found.transcript.length) body.append(element("h3", { textContent: "On the wire" }));
   for (const entry of found.transcript) {
     const where = entry.connection ? `${entry.who}, connection ${entry.connection}` : entry.who;
+    if (!entry.who) {
+      body.append(element("p", { className: "gap", textContent: entry.text }));
+      continue;
+    }
     body.append(element("div", { className: `wire ${entry.direction}` },
       element("p", { textContent: `${(entry.ms / 1000).toFixed(3)} s · ${where} · ${entry.direction}` }),
       element("pre", { textContent: entry.text })));
@@ -106,16 +116,27 @@ function show(found) {
   document.getElementById("detail").showModal();
 }
 
-const rows = rowsOf(data.results);
+/** The columns and rows of one role. */
+function choose(role) {
+  columns = data.results.filter((result) => result.role === role);
+  rows = rowsOf(columns);
+  document.querySelector("#matrix thead").replaceChildren(element("tr", {}, element("th", { scope: "col", textContent: "Case" }),
+    ...columns.map((result) => element("th", { scope: "col", textContent: result.name }))));
+  totals();
+  draw();
+}
+
+let columns = data.results;
+let rows = rowsOf(columns);
 document.getElementById("about").textContent = data.about;
-totals();
-checkboxes("levels", levels.filter((level) => rows.some((row) => row.case.level === level)));
-checkboxes("verdicts", Object.keys(marks).filter((verdict) => rows.some((row) => row.cells.some((found) => found?.verdict === verdict))));
-document.querySelector("#matrix thead").append(element("tr", {}, element("th", { scope: "col", textContent: "Case" }),
-  ...data.results.map((result) => element("th", { scope: "col", textContent: result.name }))));
+choices("roles", roles, "radio", (role) => `${role}s`);
+choices("profiles", Object.keys(profiles).filter((profile) => rows.some((row) => row.case.profile === profile)), "checkbox", (profile) => profiles[profile]);
+choices("levels", levels.filter((level) => rows.some((row) => row.case.level === level)));
+choices("verdicts", Object.keys(marks).filter((verdict) => rows.some((row) => row.cells.some((found) => found?.verdict === verdict))));
+document.getElementById("roles").addEventListener("input", (event) => choose(event.target.value));
 document.getElementById("filters").addEventListener("input", draw);
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("detail").addEventListener("click", (event) => {
   if (event.target === event.currentTarget) event.currentTarget.close();
 });
-draw();
+choose(roles[0]);

@@ -1,4 +1,4 @@
-//! An implementation while it runs: its script in conformance-tests/targets prints `listening on URL` and ends at SIGTERM.
+//! A server while it runs: its script in conformance-tests/targets prints `listening on URL` and ends at SIGTERM.
 
 use std::{
     io::{BufRead, BufReader},
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::workspace;
@@ -22,19 +22,24 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 pub(super) struct Running {
     child: Child,
     pub(super) url: String,
-    pub(super) version: String,
 }
 
+/// Where a script is.
 pub(super) fn script(name: &str) -> PathBuf {
-    workspace::root().join("conformance-tests/targets").join(name)
+    workspace::root().join("conformance-tests").join(name)
+}
+
+/// What a script says that it starts, once it has fetched it.
+pub(super) fn version(binary: &Path, name: &str) -> Result<String> {
+    let told = Command::new(script(name)).arg("--version").env("BAYEUX_BIN", binary).stderr(Stdio::inherit()).output();
+    let told = told.with_context(|| format!("cannot run {}", script(name).display()))?;
+    ensure!(told.status.success(), "{name} can't be had: {}", told.status);
+    Ok(String::from_utf8_lossy(&told.stdout).trim().to_owned())
 }
 
 impl Running {
     /// Starts what a script starts, on a free port.
     pub(super) fn start(binary: &Path, name: &str) -> Result<Self> {
-        let version = Command::new(script(name)).arg("--version").env("BAYEUX_BIN", binary).output();
-        let version = version.with_context(|| format!("cannot run {}", script(name).display()))?;
-        let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
         let mut command = Command::new(script(name));
         command.arg("0").env("BAYEUX_BIN", binary).env("RUST_LOG", "warn");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
@@ -50,7 +55,7 @@ impl Running {
                 }
             }
         });
-        let mut running = Self { child, url: String::new(), version };
+        let mut running = Self { child, url: String::new() };
         match hears.recv_timeout(PATIENCE) {
             Ok(url) => running.url = url,
             Err(_) => bail!("{name} did not say where it listens"),
