@@ -24,6 +24,7 @@ function rowsOf(results) {
 }
 
 function totals() {
+  const byProfile = chosen("profiles");
   document.getElementById("totals").replaceChildren();
   for (const result of columns) {
     const box = element("div", { className: "total" }, element("h2", { textContent: result.name }));
@@ -31,7 +32,7 @@ function totals() {
     for (const level of levels) {
       const bar = element("div");
       for (const verdict of Object.keys(marks)) {
-        const count = result.cases.filter((found) => found.level === level && found.verdict === verdict).length;
+        const count = result.cases.filter((found) => found.level === level && found.verdict === verdict && byProfile.has(found.profile)).length;
         if (!count) continue;
         const part = element("span", { className: verdict, title: `${count} ${verdict}`, textContent: count });
         part.style.flexGrow = count;
@@ -84,11 +85,16 @@ function draw() {
       body.append(element("tr", { className: "group" }, heading));
     }
     const head = element("th", { scope: "row" }, element("code", { textContent: id }),
-      element("span", { className: "level", textContent: level }), element("div", { textContent: title }));
+      element("span", { className: "level", textContent: profile === "base" ? level : `${level}, ${profile}` }), element("div", { textContent: title }));
     body.append(element("tr", {}, head, ...columns.map((_, column) => cell(row.cells[column]))));
     count += 1;
   }
   document.getElementById("shown").textContent = `${count} of ${rows.length} rows`;
+}
+
+/** Text in which backquotes are around what stands in a message. */
+function prose(text) {
+  return text.split("`").map((part, index) => (index % 2 ? element("code", { textContent: part }) : part));
 }
 
 function show(found) {
@@ -98,7 +104,7 @@ function show(found) {
       ` · ${found.level} · ${found.profile} · ${found.ms} ms`));
   for (const clause of found.clauses) {
     const text = data.clauses[clause];
-    body.append(element("blockquote", {}, element("strong", { textContent: clause }), text ? ` ${text}` : ""));
+    body.append(element("blockquote", {}, element("strong", { textContent: clause }), ...prose(text ? ` ${text}` : "")));
   }
   if (found.why) body.append(element("p", { textContent: found.why }));
   if (found.reason) body.append(element("pre", { className: "reason", textContent: found.reason }));
@@ -121,7 +127,7 @@ function choose(role) {
   columns = data.results.filter((result) => result.role === role);
   rows = rowsOf(columns);
   document.querySelector("#matrix thead").replaceChildren(element("tr", {}, element("th", { scope: "col", textContent: "Case" }),
-    ...columns.map((result) => element("th", { scope: "col", textContent: result.name }))));
+    ...columns.map((result) => element("th", { scope: "col" }, element("span", { textContent: result.name })))));
   totals();
   draw();
 }
@@ -134,6 +140,7 @@ choices("profiles", Object.keys(profiles).filter((profile) => rows.some((row) =>
 choices("levels", levels.filter((level) => rows.some((row) => row.case.level === level)));
 choices("verdicts", Object.keys(marks).filter((verdict) => rows.some((row) => row.cells.some((found) => found?.verdict === verdict))));
 document.getElementById("roles").addEventListener("input", (event) => choose(event.target.value));
+document.getElementById("profiles").addEventListener("input", totals);
 document.getElementById("filters").addEventListener("input", draw);
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("detail").addEventListener("click", (event) => {
