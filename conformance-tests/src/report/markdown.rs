@@ -28,7 +28,7 @@ fn tables(results: &[&Json]) -> String {
     format!("{}\n{}", totals(results), differences(results))
 }
 
-fn cases<'a>(result: &'a Json) -> &'a [Json] {
+fn cases(result: &Json) -> &[Json] {
     result.get("cases").and_then(Json::as_array).unwrap_or_default()
 }
 
