@@ -108,22 +108,9 @@ impl Inbox {
         self.lock().entries.front().is_some_and(|entry| entry.position < end)
     }
 
-    /// Whether an entry newer than `position` waits.
-    pub(crate) fn has_newer(&self, position: Position) -> bool {
-        self.lock().entries.back().is_some_and(|entry| entry.position > position)
-    }
-
-    /// The entries newer than `position` that are `wanted`, and the position of the newest of all.
-    pub(crate) fn newer(
-        &self,
-        position: Position,
-        wanted: impl Fn(Position, &Delivery) -> bool,
-    ) -> (Position, Vec<(Position, Arc<Delivery>)>) {
-        let queue = self.lock();
-        let first = queue.entries.partition_point(|entry| entry.position <= position);
-        let found = queue.entries.range(first..).filter(|entry| wanted(entry.position, &entry.delivery));
-        let found = found.map(|entry| (entry.position, entry.delivery.clone())).collect();
-        (queue.entries.back().map_or(position, |entry| entry.position), found)
+    /// The newest entry that waits.
+    pub(crate) fn newest(&self) -> Option<Position> {
+        self.lock().entries.back().map(|entry| entry.position)
     }
 
     /// Takes the oldest entry. Publishers that were paused go on once the inbox is at its mark again.

@@ -37,6 +37,7 @@ mod frame;
 mod hash;
 mod inbox;
 mod interest;
+mod leavers;
 mod link;
 mod memory;
 mod meta;

@@ -17,6 +17,7 @@ use crate::{
     client_id::ClientId,
     inbox::Position,
     interest::PATTERN_BYTES,
+    leavers::Leaver,
     link::Link,
     router::NoRoom,
     session::{Session, SessionKey},
@@ -43,6 +44,11 @@ pub(crate) const SUBSCRIPTION_BYTES: usize = SLACK * (size_of::<Subscription>() 
 /// A pattern that somebody of a shard subscribes to, in the index and in the interest.
 pub(crate) const fn pattern_bytes(pattern: &str) -> usize {
     pattern.len() + SLACK * (size_of::<(Arc<str>, Subscribers)>() + PATTERN_BYTES) + ALLOCATIONS
+}
+
+/// Of a subscription that has ended and is owed something.
+pub(crate) fn leaver_bytes(pattern: &str) -> usize {
+    SLACK * (size_of::<Leaver>() + size_of::<(Position, Arc<str>)>()) + pattern_bytes(pattern)
 }
 
 pub(crate) struct Memory {

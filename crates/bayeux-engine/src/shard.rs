@@ -20,6 +20,7 @@ use crate::{
     deadline::{Deadline, Deadlines},
     frame::LastBatch,
     hash::{Keyed, Map},
+    leavers::{Leaver, Leavers},
     link::{Ending, Link, LinkKey, Phase},
     memory::{ENTRY_BYTES, Memory, SESSION_BYTES, SUBSCRIPTION_BYTES, pattern_bytes},
     reply::{self, FOREIGN_INTERVAL, Replies},
@@ -27,7 +28,7 @@ use crate::{
     session::{Binding, Claim, Receiving, Session, SessionKey},
     stats::{Counters, count, read},
     store::Store,
-    subscription::{Change, SubscriptionIndex},
+    subscription::{Change, Subscribers, Subscription, SubscriptionIndex},
     wake::{Note, WakeList},
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct Shard {
     ids: Map<ClientId, SessionKey>,
     links: Store<Link>,
     index: SubscriptionIndex,
+    leavers: Leavers,
     deadlines: Deadlines,
     last_batch: Option<LastBatch>,
     /// The delivery whose fan-out was cut by its budget.
@@ -108,6 +110,7 @@ impl Shard {
             ids: hash.map(),
             links: Store::new(first_serial),
             index: SubscriptionIndex::new(hash),
+            leavers: Leavers::new(hash),
             deadlines: Deadlines::default(),
             last_batch: None,
             cursor: None,
@@ -249,6 +252,22 @@ impl Shard {
             }
         }
         env.wakes.note(Note::Closed { session: self.tag(&session.id), why });
+    }
+
+    /// Ends one of the session's subscriptions. What was published before and waits is still owed (BX-DL-1).
+    pub(crate) fn end_subscription(&mut self, env: &mut Env<'_>, key: SessionKey, at: usize) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let Subscription { pattern, place, .. } = session.subscriptions.swap_remove(at);
+        let places = self.index.get(&pattern).map_or(&[][..], Subscribers::places);
+        let newest = env.router.inbox(env.shard).newest().or_else(|| Some(self.cursor.as_ref()?.position()));
+        if let (Some(Some(subscriber)), Some(last)) = (places.get(place).copied(), newest)
+            && subscriber.since <= last
+        {
+            self.memory += self.leavers.push(&pattern, Leaver { subscriber, last });
+        }
+        self.drop_subscription(env, &pattern, place);
     }
 
     /// Takes a subscriber out of the index, and the shard out of the interest if it was the last.

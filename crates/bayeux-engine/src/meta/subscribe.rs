@@ -39,18 +39,9 @@ impl Shard {
             Ok(patterns) => patterns,
             Err(refusal) => return *refusal,
         };
-        let has =
-            |pattern: &ChannelPattern| self.session(key).is_some_and(|it| it.subscription(pattern.as_str()).is_some());
-        if patterns.iter().any(has) {
-            self.catch_up(env, key);
-        }
         for pattern in patterns {
-            let Some(session) = self.session_mut(key) else {
-                break;
-            };
-            if let Some(at) = session.subscription(pattern.as_str()) {
-                let Subscription { pattern, place, .. } = session.subscriptions.swap_remove(at);
-                self.drop_subscription(env, &pattern, place);
+            if let Some(at) = self.session(key).and_then(|session| session.subscription(pattern.as_str())) {
+                self.end_subscription(env, key, at);
             }
         }
         self.subscription_reply(key, request)

@@ -122,7 +122,7 @@ impl Shard {
         let outboxes: usize = self.sessions.iter().map(|(_, session)| session.outbox.len() * ENTRY_BYTES).sum();
         let lent: usize = self.links.iter().filter_map(|(_, link)| link.lent).map(|lent| lent.bytes).sum();
         let sessions = self.sessions.len() * SESSION_BYTES + subscriptions * SUBSCRIPTION_BYTES;
-        let memory = sessions + patterns + outboxes + lent;
+        let memory = sessions + patterns + outboxes + lent + self.leavers.bytes();
         audit.memory += memory + waiting + under_way;
         holds(memory == self.memory, "the memory of a shard is not what is accounted for")
     }

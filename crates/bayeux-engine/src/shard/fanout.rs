@@ -1,27 +1,28 @@
 //! HOT PATH: from the inbox to the outboxes. Budget per subscriber: one list entry, one session, one link; no hashing, no
 //! allocation but the outbox's growth, no log.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{Env, Shard};
 use crate::{
     Delivery,
     inbox::{Entry, Position},
+    leavers::Leaver,
     link::{Ending, Link},
     memory::ENTRY_BYTES,
     outbox::Overflow,
     session::{Receiving, Session, SessionKey},
     stats::{count, count_many},
     store::Store,
-    subscription::{Subscribers, Subscription},
+    subscription::Subscribers,
 };
 
 /// Where a fan-out that its budget cut goes on. It is finished before the next entry of the inbox is looked at.
 pub(crate) struct Cursor {
     position: Position,
     delivery: Arc<Delivery>,
-    /// Which of the delivery's match keys, and which place in that pattern's list.
-    key: usize,
+    /// Which of the delivery's match keys, and which place in that pattern's list: first all lists of subscribers, then all of leavers.
+    step: usize,
     place: usize,
     /// What is left of the bytes reserved for its places in outboxes.
     places: usize,
@@ -30,6 +31,10 @@ pub(crate) struct Cursor {
 impl Cursor {
     pub(super) const fn delivery(&self) -> &Arc<Delivery> {
         &self.delivery
+    }
+
+    pub(super) const fn position(&self) -> Position {
+        self.position
     }
 
     pub(super) const fn places(&self) -> usize {
@@ -46,7 +51,7 @@ impl Shard {
                 None => match env.router.inbox(env.shard).pop(env.wakes) {
                     Some(Entry { position, delivery, places }) => {
                         self.places += places;
-                        Cursor { position, delivery, key: 0, place: 0, places }
+                        Cursor { position, delivery, step: 0, place: 0, places }
                     }
                     None => return false,
                 },
@@ -67,62 +72,19 @@ impl Shard {
         }
     }
 
-    /// Hands one session what waits for it, ahead of all others: its subscriptions are about to become fewer, and what was published
-    /// before is to reach it by them (BX-US-3). Each delivery is looked at once for a session, however often it does that.
-    pub(crate) fn catch_up(&mut self, env: &mut Env<'_>, key: SessionKey) {
-        let Some(session) = self.sessions.get(key) else { return };
-        let (inbox, last) = (env.router.inbox(env.shard), session.last_delivery);
-        let cut = self.cursor.as_ref().filter(|cursor| cursor.position > last);
-        if cut.is_none() && !inbox.has_newer(last) {
-            return;
-        }
-        let mut since = self.hash.map();
-        for Subscription { pattern, place, .. } in &session.subscriptions {
-            let places = self.index.get(pattern).map_or(&[][..], Subscribers::places);
-            if let Some(Some(subscriber)) = places.get(*place) {
-                since.insert(&**pattern, subscriber.since);
-            }
-        }
-        let wanted = |position: Position, delivery: &Delivery| {
-            delivery.keys().iter().any(|key| since.get(key).is_some_and(|since| *since <= position))
-        };
-        let cut = cut.filter(|cursor| wanted(cursor.position, &cursor.delivery));
-        let mut waiting: Vec<_> = cut.map(|cursor| (cursor.position, cursor.delivery.clone())).into_iter().collect();
-        let (end, newer) = inbox.newer(last, wanted);
-        waiting.extend(newer);
-        self.give(env, key, &waiting);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.last_delivery = session.last_delivery.max(end);
-        }
-    }
-
-    fn give(&mut self, env: &mut Env<'_>, key: SessionKey, waiting: &[(Position, Arc<Delivery>)]) {
-        let mut given = 0;
-        for (position, delivery) in waiting {
-            match hand_over(env, &mut self.sessions, &mut self.links, key, *position, delivery) {
-                Ok(delivered) => given += usize::from(delivered),
-                Err(Overflow) => {
-                    self.end_overflowed(env, vec![key]);
-                    break;
-                }
-            }
-        }
-        self.memory += given * ENTRY_BYTES;
-        count_many(&env.counters.deliveries, given);
-    }
-
     fn deliver(&mut self, env: &mut Env<'_>, mut cursor: Cursor, budget: &mut usize) {
         let mut overflowed: Vec<SessionKey> = Vec::new();
         let mut delivered = 0;
         let delivery = cursor.delivery.clone();
-        for key in delivery.keys().iter().skip(cursor.key) {
+        let keys = delivery.keys();
+        for key in keys.iter().skip(cursor.step) {
             let Self { index, sessions, links, .. } = self;
             let places = index.get(key).map_or(&[][..], Subscribers::places);
             let some = places[cursor.place..].iter().take(*budget);
             *budget -= some.len();
             cursor.place += some.len();
             for subscriber in some.flatten().filter(|subscriber| subscriber.since <= cursor.position) {
-                match hand_over(env, sessions, links, subscriber.session, cursor.position, &delivery) {
+                match hand_over(env, sessions, links, subscriber.session, &cursor) {
                     Ok(true) => delivered += 1,
                     Ok(false) => {}
                     Err(Overflow) => overflowed.push(subscriber.session),
@@ -131,14 +93,20 @@ impl Shard {
             if cursor.place < places.len() {
                 break;
             }
-            cursor.key += 1;
+            cursor.step += 1;
             cursor.place = 0;
+        }
+        if cursor.step >= keys.len() && !self.leavers.is_empty() {
+            delivered += self.deliver_to_leavers(env, &mut cursor, budget, &mut overflowed);
         }
         self.memory += delivered * ENTRY_BYTES;
         cursor.places = cursor.places.saturating_sub(delivered * ENTRY_BYTES);
         count_many(&env.counters.deliveries, delivered);
-        if cursor.key < delivery.keys().len() {
+        let steps = if self.leavers.is_empty() { keys.len() } else { 2 * keys.len() };
+        if cursor.step < steps {
             self.cursor = Some(cursor);
+        } else {
+            self.memory -= self.leavers.pass(cursor.position);
         }
         self.end_overflowed(env, overflowed);
         if self.cursor.is_none() {
@@ -146,6 +114,45 @@ impl Shard {
                 self.tidy(&pattern);
             }
         }
+    }
+
+    /// To those whose subscriptions have ended since it was published. After the others: who leaves while the fan-out is under way has
+    /// had it or is found here.
+    #[cold]
+    fn deliver_to_leavers(
+        &mut self,
+        env: &mut Env<'_>,
+        cursor: &mut Cursor,
+        budget: &mut usize,
+        overflowed: &mut Vec<SessionKey>,
+    ) -> usize {
+        let mut delivered = 0;
+        let delivery = cursor.delivery.clone();
+        let keys = delivery.keys();
+        for key in keys.iter().skip(cursor.step - keys.len()) {
+            let Self { leavers, sessions, links, .. } = self;
+            let list = leavers.get(key);
+            let length = list.map_or(0, VecDeque::len);
+            let some = list.into_iter().flat_map(|list| list.iter().skip(cursor.place)).take(*budget);
+            let (until, first) = (length.min(cursor.place + *budget), cursor.place);
+            for Leaver { subscriber, last } in some {
+                if (subscriber.since..=*last).contains(&cursor.position) {
+                    match hand_over(env, sessions, links, subscriber.session, cursor) {
+                        Ok(true) => delivered += 1,
+                        Ok(false) => {}
+                        Err(Overflow) => overflowed.push(subscriber.session),
+                    }
+                }
+            }
+            *budget -= until - first;
+            cursor.place = until;
+            if cursor.place < length {
+                break;
+            }
+            cursor.step += 1;
+            cursor.place = 0;
+        }
+        delivered
     }
 
     #[cold]
@@ -164,18 +171,17 @@ fn hand_over(
     sessions: &mut Store<Session>,
     links: &mut Store<Link>,
     key: SessionKey,
-    position: Position,
-    delivery: &Arc<Delivery>,
+    cursor: &Cursor,
 ) -> Result<bool, Overflow> {
     let Some(session) = sessions.get_mut(key) else {
         return Ok(false);
     };
-    if session.last_delivery >= position || delivery.publisher() == Some(&session.id) {
+    if session.last_delivery == cursor.position || cursor.delivery.publisher() == Some(&session.id) {
         return Ok(false);
     }
-    session.last_delivery = position;
+    session.last_delivery = cursor.position;
     let config = env.config;
-    session.outbox.push(position, delivery, config.max_queue, config.max_queue_bytes)?;
+    session.outbox.push(cursor.position, &cursor.delivery, config.max_queue, config.max_queue_bytes)?;
     if let Receiving::Here(link) = session.receiving
         && let Some(link) = links.get_mut(link)
     {

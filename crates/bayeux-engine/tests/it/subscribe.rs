@@ -1,3 +1,5 @@
+use std::task::Waker;
+
 use bayeux_engine::{Config, Pumper};
 use serde_json::{Value, json};
 
@@ -84,6 +86,51 @@ fn bx_us_3_nothing_after_unsubscribe() {
         .replies
         .remove(0);
     assert_eq!(reply["error"], "403:/meta/connect:unsubscribe_denied");
+}
+
+#[test]
+fn bx_dl_1_what_was_published_before_an_unsubscribe_is_owed_and_nothing_newer() {
+    let mut world = World::new(Config::default());
+    let pumper = Pumper::register(world.engine.clone());
+    let mut peer = world.pusher();
+    let unsubscribe = json!([{"channel": "/meta/unsubscribe", "subscription": "/a"}]);
+    world.subscribe(&mut peer, json!("/a"));
+    world.publish(&mut peer, "/a", json!(1));
+    assert_eq!(world.send(&mut peer, unsubscribe.clone()).replies[0]["successful"], true);
+    world.publish(&mut peer, "/a", json!(2));
+    world.subscribe(&mut peer, json!("/a"));
+    world.publish(&mut peer, "/a", json!(3));
+    world.send(&mut peer, unsubscribe);
+    world.publish(&mut peer, "/a", json!(4));
+    world.engine.audit(world.now).expect("everything fits together");
+    while pumper.pump_shard(0, world.now, 1, Waker::noop()).more {}
+    let data: Vec<_> = world.drain(&peer).iter().map(|event| event["data"].clone()).collect();
+    assert_eq!(data, [json!(1), json!(3)]);
+    world.engine.audit(world.now).expect("nothing is left of those who left");
+}
+
+#[test]
+fn who_leaves_while_a_fan_out_is_cut_gets_its_delivery_once() {
+    const PEERS: usize = 9;
+    for first in 1..PEERS {
+        let mut world = World::new(Config::default());
+        let mut peers: Vec<_> = (0..PEERS).map(|_| world.pusher()).collect();
+        for peer in &mut peers {
+            world.subscribe(peer, json!(["/a", "/*"]));
+        }
+        let pumper = Pumper::register(world.engine.clone());
+        world.publish(&mut peers[0], "/a", json!(1));
+        assert!(pumper.pump_shard(0, world.now, first, Waker::noop()).more);
+        for peer in &mut peers {
+            world.send(peer, json!([{"channel": "/meta/unsubscribe", "subscription": ["/*", "/a"]}]));
+        }
+        world.engine.audit(world.now).expect("everything fits together");
+        while pumper.pump_shard(0, world.now, 1, Waker::noop()).more {}
+        for peer in &peers {
+            assert_eq!(channels(&world.drain(peer)), ["/a"], "cut after {first}");
+        }
+        world.engine.audit(world.now).expect("nothing is left of those who left");
+    }
 }
 
 #[test]
