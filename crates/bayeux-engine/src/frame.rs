@@ -22,12 +22,20 @@ pub enum Frame {
     Shared(Arc<SharedFrame>),
 }
 
-/// The bytes of a frame that many connections write.
+/// The bytes of a frame that many connections write. They count in the node's memory, and what [`framed`](SharedFrame::framed)
+/// gives out does so itself, for as long as any of it is kept. What is copied out of it, as by [`Vec::from`], is the copier's
+/// own and not counted.
 #[derive(Debug)]
 pub struct SharedFrame {
     bytes: Vec<u8>,
     framed: OnceLock<Bytes>,
-    /// Counts it in the node's memory.
+    /// Counts `bytes`.
+    charge: Charge,
+}
+
+/// A frame as it is on the wire, which may outlast the one it was made of: a peer that does not read holds it.
+struct Framed {
+    bytes: Bytes,
     _charge: Charge,
 }
 
@@ -39,16 +47,26 @@ pub(crate) struct LastBatch {
 }
 
 impl SharedFrame {
-    /// What so many `messages` in `bytes` take: twice their bytes, since a transport may frame them anew, and what tells them from
-    /// others.
+    /// What so many `messages` in `bytes` take: these, and what tells them from others.
     pub(crate) fn new(bytes: Vec<u8>, messages: usize, memory: &Memory) -> Self {
-        let weight = 2 * bytes.capacity() + messages * (size_of::<Weak<Delivery>>() + size_of::<Delivery>());
-        Self { bytes, framed: OnceLock::new(), _charge: memory.charge_frame(weight) }
+        let weight = bytes.capacity() + messages * (size_of::<Weak<Delivery>>() + size_of::<Delivery>());
+        Self { bytes, framed: OnceLock::new(), charge: memory.charge_frame(weight) }
     }
 
     /// The frame as a transport puts it on the wire: made by whoever asks first, of the bytes behind the headroom.
     pub fn framed(&self, make: impl FnOnce(&[u8]) -> Bytes) -> Bytes {
-        self.framed.get_or_init(|| make(&self.bytes[crate::HEADROOM..])).clone()
+        let framed = self.framed.get_or_init(|| {
+            let bytes = make(&self.bytes[crate::HEADROOM..]);
+            let charge = self.charge.another(bytes.len() + size_of::<Framed>());
+            Bytes::from_owner(Framed { bytes, _charge: charge })
+        });
+        framed.clone()
+    }
+}
+
+impl AsRef<[u8]> for Framed {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

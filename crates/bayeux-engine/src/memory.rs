@@ -134,7 +134,7 @@ impl Memory {
         }
     }
 
-    /// Counts a frame that connections share.
+    /// Counts a frame that connections share, until what is returned is dropped.
     pub(crate) fn charge_frame(&self, bytes: usize) -> Charge {
         self.frames.fetch_add(bytes, Relaxed);
         Charge { gauge: self.frames.clone(), bytes }
@@ -157,6 +157,14 @@ impl Memory {
     /// Whether it is this engine that counts the delivery.
     pub(crate) fn counts(&self, delivery: &Delivery) -> bool {
         delivery.charged_to(&self.deliveries)
+    }
+}
+
+impl Charge {
+    /// So many bytes more in the same gauge, until they are dropped themselves.
+    pub(crate) fn another(&self, bytes: usize) -> Self {
+        self.gauge.fetch_add(bytes, Relaxed);
+        Self { gauge: self.gauge.clone(), bytes }
     }
 }
 

@@ -1,9 +1,10 @@
 use std::{task::Waker, time::Duration};
 
-use bayeux_engine::{Config, Pumper, ShardSet, Take};
+use bayeux_engine::{Config, Frame, Pumper, ShardSet, Take};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::world::{World, ticket};
+use crate::world::{Peer, World, ticket};
 
 #[test]
 fn bx_hrd_5_one_that_does_not_poll_ends_alone() {
@@ -268,6 +269,40 @@ fn frames_count_as_long_as_they_are_written_and_are_short_where_memory_is() {
     assert_eq!(world.engine.audit(world.now).map(|audit| audit.memory), Ok(world.engine.memory()));
     outcome.answer.lent.iter().for_each(|ticket| world.engine.confirm(world.now, *ticket));
     assert!(world.engine.memory() < before - 2000, "it is written");
+}
+
+#[test]
+fn a_shared_frame_counts_until_the_last_socket_has_written_it() {
+    let mut world = World::new(Config::default());
+    let (mut peers, mut publisher) = ([world.pusher(), world.pusher(), world.pusher()], world.pusher());
+    for peer in &mut peers {
+        world.subscribe(peer, json!("/a"));
+    }
+    world.publish(&mut publisher, "/a", json!("x".repeat(20_000)));
+    let [held, others @ ..] = framed(&mut world, &peers);
+    assert!(others.iter().all(|bytes| bytes.as_ptr() == held.as_ptr()), "they write the same bytes");
+    let (length, shared) = (held.len(), world.engine.memory());
+    drop(others);
+    assert_eq!(world.engine.memory(), shared, "one is still written");
+    // Another batch is what is shared from now on.
+    world.publish(&mut publisher, "/a", json!("short"));
+    drop(framed(&mut world, &peers));
+    let replaced = world.engine.memory();
+    assert_eq!(world.engine.audit(world.now).map(|audit| audit.memory), Ok(replaced));
+    drop(held);
+    let given_back = replaced - world.engine.memory();
+    assert!((length..length + 200).contains(&given_back), "{given_back}: the frame of {length} bytes was held");
+    assert!(replaced + length < shared + 2000, "{replaced} of {shared}: what it was made of was not");
+}
+
+/// What the sockets write of a frame that they share. The engine is told that they have taken it over.
+fn framed<const N: usize>(world: &mut World, peers: &[Peer; N]) -> [Bytes; N] {
+    let frames = peers.each_ref().map(|peer| match world.take_raw(peer, ticket(peer)) {
+        Take::Frame { frame: Frame::Shared(frame), .. } => frame.framed(Bytes::copy_from_slice),
+        other => panic!("it is not shared: {other:?}"),
+    });
+    peers.iter().for_each(|peer| world.engine.confirm(world.now, ticket(peer)));
+    frames
 }
 
 #[test]
