@@ -150,12 +150,12 @@ fn mounted(
     Ok((server.addrs()[0], server.run()))
 }
 
-/// What is served beside the endpoint: in development the chat. Each worker asks once, on its own thread, which is where its memory
-/// is given back.
+/// What is served beside the endpoint: in development the chat. Each worker asks once for each address, on its own thread, which
+/// is where its memory is given back.
 fn routes(path: &str, dev: bool) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     let path = path.to_owned();
     move |config| {
-        actix_rt::spawn(purge::run());
+        purge::start();
         if dev {
             chat::routes(config, &path);
         }
