@@ -188,7 +188,8 @@ pub const LIMITS: &[Limit] = &[
     Limit::new(Fixed, "bytes of a line around chunks", |_, _| bytes(MAX_LINE_BYTES),
         "a longer one gets 400", "bodies_malformed"),
     Limit::new(Fixed, "connections that are refused at a time", |_, _| count(REFUSED),
-        "further ones wait in the kernel's queue, and half of these are given no time to read on; one more for each worker", ""),
+        "further ones wait in the kernel's queue; with half of the places taken, a refusal is given no time to read on; \
+         one more place for each worker", ""),
     Limit::new(Fixed, "time for the TLS handshake of a connection that is refused", |_, _| Time(REFUSAL),
         "it is broken off", "handshakes_failed"),
     Limit::new(Fixed, "time to read on after a refusal", |_, _| Time(LINGER), "then the connection is closed", ""),
