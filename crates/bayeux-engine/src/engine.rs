@@ -145,6 +145,12 @@ impl Engine {
         self.with_shard(usize::from(ticket.shard), now, |shard, env| drop(shard.release(env, ticket.key())));
     }
 
+    /// Nothing of the frame was written, and its connection has something else to do first: what was lent can be taken again.
+    /// Not if a connect was answered in it. Returns whether it is so. A stale ticket does nothing.
+    pub fn give_back(&self, now: Time, ticket: Ticket) -> bool {
+        self.with_shard(usize::from(ticket.shard), now, |shard, env| shard.give_back(env, ticket.key()))
+    }
+
     /// The connection turns to another session, or to a newer link of the same: the connect it holds for this one is answered,
     /// by the frame returned, to be written before anything else.
     pub fn retire(&self, now: Time, ticket: Ticket) -> Option<Vec<u8>> {

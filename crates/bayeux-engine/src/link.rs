@@ -29,6 +29,8 @@ pub(crate) struct Lent {
     pub(crate) through: Position,
     /// Bytes of the frame, if it is the connection's own.
     pub(crate) bytes: usize,
+    /// A connect was answered behind them, in the same frame.
+    pub(crate) answers: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -206,7 +206,7 @@ impl Shard {
             self.last_batch = Some(LastBatch::new(outbox, batch.messages, frame.clone()));
             frame
         });
-        link.lent = Some(Lent { through: batch.through, bytes: 0 });
+        link.lent = Some(Lent { through: batch.through, bytes: 0, answers: false });
         let session = link.session;
         self.settle(env, session);
         Some(frame)
@@ -222,7 +222,8 @@ impl Shard {
         let batch = session.and_then(|session| next_batch(env, session));
         if let (Some(session), Some(batch)) = (session, batch) {
             replies.push_events(&session.outbox, batch, reply);
-            link.lent = Some(Lent { through: batch.through, bytes: batch.bytes });
+            let answers = reply && link.connect.is_some();
+            link.lent = Some(Lent { through: batch.through, bytes: batch.bytes, answers });
             self.memory += batch.bytes;
         }
         if reply && let Some(held) = link.connect.take() {
@@ -268,6 +269,21 @@ impl Shard {
         } else {
             self.drained(env, session, key);
         }
+    }
+
+    /// Nothing of what was lent was written, through no fault of the peer's pace.
+    pub(crate) fn give_back(&mut self, env: &mut Env<'_>, key: LinkKey) -> bool {
+        let Some(link) = self.links.get_mut(key) else {
+            return false;
+        };
+        let Some(lent) = link.lent.take_if(|lent| !lent.answers) else {
+            return false;
+        };
+        self.memory -= lent.bytes;
+        let session = link.session;
+        self.settle(env, session);
+        self.drained(env, session, key);
+        true
     }
 
     /// The connection is gone or gives up: what was lent stays in the outbox for the next one (BX-DL-8).

@@ -101,6 +101,29 @@ fn a_reader_too_slow_for_a_batch_is_given_less_at_a_time() {
 }
 
 #[test]
+fn events_given_back_come_again_and_as_many() {
+    let mut config = Config::default();
+    config.max_batch_bytes = 3000;
+    let mut world = World::new(config);
+    let mut peer = world.pusher();
+    world.subscribe(&mut peer, json!("/a"));
+    let mut publisher = world.poller();
+    for n in 0..4 {
+        world.publish(&mut publisher, "/a", json!([n, "x".repeat(1000)]));
+    }
+    let memory = world.engine.memory();
+    let ticket = ticket(&peer);
+    let first = world.take(&peer, ticket).expect("events wait");
+    assert!(world.engine.give_back(world.now, ticket));
+    assert!(!world.engine.give_back(world.now, ticket), "nothing is lent any more");
+    assert_eq!(world.engine.memory(), memory);
+    assert_eq!(world.take(&peer, ticket), Some(first));
+    world.engine.confirm(world.now, ticket);
+    assert!(!world.engine.give_back(world.now, ticket), "they were taken over");
+    assert_eq!(world.take(&peer, ticket).expect("the rest").0.len(), 2);
+}
+
+#[test]
 fn a_batch_is_cut_at_its_size_and_goes_on_in_the_next() {
     let mut config = Config::default();
     config.max_batch_bytes = 3000;

@@ -13,7 +13,7 @@ use super::{
     chunked::{BadBody, Chunked},
     deadline::Deadline,
     endpoint::{Endpoint, Judged},
-    io::{Stream, poll_fill, poll_write_all, write_some},
+    io::{Stream, Waiting, poll_fill, poll_write_all, write_some},
     linger::{LINGER, linger},
     output::{self, After},
     request::{BadHead, Framing, find_head, with_head},
@@ -276,35 +276,55 @@ impl<T: Stream> Connection<'_, T> {
 
     /// The bytes of a body, which may be held. A peer that goes meanwhile takes nothing with it: the body is dropped.
     async fn first_bytes(&mut self, body: &mut ReplyBody) -> Option<Bytes> {
+        let mut lent = None;
         poll_fn(|cx| {
-            match body.poll_next(cx) {
-                Poll::Ready(None) => Poll::Ready(Some(Bytes::new())),
-                // A peer that closed earlier than they came has no claim to events: they go back as the body is dropped.
-                Poll::Ready(Some(Ok(_))) if body.lends() && self.io.is_gone() => Poll::Ready(None),
-                Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(bytes)),
-                Poll::Ready(Some(Err(_cut))) => Poll::Ready(None),
-                Poll::Pending => self.poll_peer(cx),
+            if lent.is_none() {
+                match body.poll_next(cx) {
+                    Poll::Ready(None) => return Poll::Ready(Some(Bytes::new())),
+                    Poll::Ready(Some(Ok(bytes))) if body.lends() => lent = Some(bytes),
+                    Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Some(bytes)),
+                    Poll::Ready(Some(Err(_cut))) => return Poll::Ready(None),
+                    Poll::Pending => {}
+                }
+            }
+            // A peer that closed earlier than they came has no claim to events: they go back as the body is dropped.
+            if self.poll_peer(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            if lent.is_none() {
+                return Poll::Pending;
+            }
+            match self.io.waiting() {
+                Waiting::End => Poll::Ready(None),
+                // The runtime is about to learn of them.
+                Waiting::Bytes if self.room() > 0 => Poll::Pending,
+                Waiting::Bytes | Waiting::Nothing => Poll::Ready(lent.take()),
             }
         })
         .await
     }
 
     /// Reads what the peer sends ahead, up to a limit; ready when it is gone.
-    fn poll_peer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_peer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }
         loop {
-            let room = self.endpoint.options.max_head_bytes.saturating_sub(self.input.len());
+            let room = self.room();
             if room == 0 {
                 return Poll::Pending;
             }
             match poll_fill(&mut self.io, cx, &mut self.input, room) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(_)) => {}
             }
         }
+    }
+
+    /// How many bytes may be read ahead.
+    fn room(&self) -> usize {
+        self.endpoint.options.max_head_bytes.saturating_sub(self.input.len())
     }
 
     /// Writes all of it in the time a write may take.

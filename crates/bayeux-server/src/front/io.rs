@@ -21,6 +21,16 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
+/// What a peer has sent that was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    Nothing,
+    /// Something, its end behind it perhaps. Where a read is pending all the same, the runtime is about to learn of it.
+    Bytes,
+    /// Only that it has closed or reset the connection.
+    End,
+}
+
 /// What a connection reads from and writes to.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
     /// The TCP connection below.
@@ -33,12 +43,14 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
         }
     }
 
-    /// Whether the peer has closed or reset the connection. Asks the kernel: what the runtime knows of a socket may be older
-    /// than the event that woke its connection.
-    fn is_gone(&self) -> bool {
+    /// What waits to be read. Asks the kernel: what the runtime knows of a socket may be older than the event that woke its
+    /// connection.
+    fn waiting(&self) -> Waiting {
         match SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]) {
-            Ok(waiting) => waiting == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            Ok(0) => Waiting::End,
+            Ok(_) => Waiting::Bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Waiting::Nothing,
+            Err(_) => Waiting::End,
         }
     }
 

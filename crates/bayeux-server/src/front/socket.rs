@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     deadline::Deadline,
-    io::{Stream, poll_chunk, poll_write_all},
+    io::{Stream, Waiting, poll_chunk, poll_write_all},
     linger::{LINGER, linger},
 };
 use crate::{Bayeux, stats::count, websocket::Socket};
@@ -47,9 +47,30 @@ impl<T: Stream> Driven<'_, T> {
             match socket.poll_next(cx, |cx| poll_chunk(io, cx)) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(true),
-                // The kernel would take events for a peer that is gone, and they would be lost (BX-DL-8).
-                Poll::Ready(Some(_)) if self.socket.lends() && self.io.is_gone() => return Poll::Ready(false),
                 Poll::Ready(Some(bytes)) => self.out = bytes,
+            }
+            if self.socket.lends() && !self.poll_peer(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Looks at the peer between events taken and events written: the kernel would take them for one that is gone, and they
+    /// would be lost (BX-DL-8). What it sent is read first. Returns whether to go on; if not, the runtime is about to wake this.
+    fn poll_peer(&mut self, cx: &mut Context<'_>) -> bool {
+        let Self { io, socket, out, .. } = self;
+        match io.waiting() {
+            Waiting::Nothing => true,
+            Waiting::End => {
+                socket.gone();
+                out.clear();
+                true
+            }
+            Waiting::Bytes if !socket.takes_back(cx) => true,
+            Waiting::Bytes => {
+                out.clear();
+                // Over TLS, what was there may have been the beginning of a record.
+                socket.read(cx, |cx| poll_chunk(io, cx)) || io.waiting() != Waiting::Bytes
             }
         }
     }

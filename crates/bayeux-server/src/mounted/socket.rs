@@ -57,25 +57,35 @@ struct SocketBody {
     payload: Payload,
     /// Events about to be written, and the turn of the runtime that they wait for.
     events: Option<(Bytes, Turn)>,
-    /// What the peer sent meanwhile.
+    /// What the peer sent meanwhile, not handled yet.
     read: Option<Bytes>,
 }
 
 impl SocketBody {
-    /// Gives the events out, or `None` if the peer is gone: written for it, they would be lost (BX-DL-8). The socket itself is
-    /// actix's, so the runtime looks at its sockets once before, and actix reads what it finds there.
+    /// Looks at the peer between events taken and events written: one that is gone would take them with it (BX-DL-8). The
+    /// connection is actix's, so the runtime looks at its sockets once before, and actix reads what it finds there. `None` if
+    /// the socket is to be asked again.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some((_, turn)) = &mut self.events {
+        let Self { socket, payload, events, read } = self;
+        if let Some((_, turn)) = events {
             ready!(turn.as_mut().poll(cx));
         }
-        if self.read.is_none() {
-            match poll_payload(&mut self.payload, cx) {
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(bytes) => self.read = bytes,
-                Poll::Pending => {}
+        let given = events.take().map(|(bytes, _)| bytes);
+        if read.is_none() {
+            match poll_payload(payload, cx) {
+                Poll::Pending => return Poll::Ready(given),
+                Poll::Ready(None) => {
+                    socket.gone();
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(bytes) => *read = bytes,
             }
         }
-        Poll::Ready(self.events.take().map(|(bytes, _)| bytes))
+        if !socket.takes_back(cx) {
+            return Poll::Ready(given);
+        }
+        socket.read(cx, |_| read.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(bytes))));
+        Poll::Ready(None)
     }
 }
 
@@ -88,18 +98,22 @@ impl MessageBody for SocketBody {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let body = self.get_mut();
-        if body.events.is_none() {
-            let Self { socket, payload, read, .. } = &mut *body;
-            let next = socket.poll_next(cx, |cx| match read.take() {
-                Some(bytes) => Poll::Ready(Some(bytes)),
-                None => poll_payload(payload, cx),
-            });
-            match ready!(next) {
-                Some(bytes) if body.socket.lends() => body.events = Some((bytes, Box::pin(yield_now()))),
-                other => return Poll::Ready(other.map(Ok)),
+        loop {
+            if body.events.is_none() {
+                let Self { socket, payload, read, .. } = &mut *body;
+                let next = socket.poll_next(cx, |cx| match read.take() {
+                    Some(bytes) => Poll::Ready(Some(bytes)),
+                    None => poll_payload(payload, cx),
+                });
+                match ready!(next) {
+                    Some(bytes) if body.socket.lends() => body.events = Some((bytes, Box::pin(yield_now()))),
+                    other => return Poll::Ready(other.map(Ok)),
+                }
+            }
+            if let Some(bytes) = ready!(body.poll_events(cx)) {
+                return Poll::Ready(Some(Ok(bytes)));
             }
         }
-        body.poll_events(cx).map(|bytes| bytes.map(Ok))
     }
 }
 

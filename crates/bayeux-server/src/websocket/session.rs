@@ -21,6 +21,9 @@ use crate::{Bayeux, stats::count};
 /// Frames with events after which the peer is read, however many more there are.
 const MOST_EVENTS_IN_A_ROW: u8 = 8;
 
+/// Chunks that are read before events are written, as long as there are more: a peer that sends without a pause gets events too.
+const MOST_READ_FIRST: u8 = 8;
+
 /// Why sockets are closed on shutdown.
 const LEAVING: &str = "the server is shutting down";
 /// Pings and pongs that a peer may send in a second; one more closes the socket with 1008.
@@ -38,6 +41,8 @@ pub struct Socket {
     lent: bool,
     /// Frames with events given out since the peer was last read.
     events_in_a_row: u8,
+    /// How often events were given back since some were taken over.
+    given_back: u8,
     /// Pings and pongs that came in this second.
     controls: (u64, u16),
     /// Where its last messages were published to.
@@ -68,9 +73,21 @@ impl Socket {
         count(&bayeux.counters().sockets_opened);
         let decoder = Decoder::new(bayeux.options().limits.max_bytes);
         let (out, lent, published, state) = (Out::default(), false, ShardSet::default(), State::Open);
-        let (unread, events_in_a_row, controls, timer) = (head_bytes, 0, (0, 0), None);
-        let mut socket =
-            Self { bayeux, origin, decoder, unread, out, lent, events_in_a_row, controls, published, state, timer };
+        let (unread, events_in_a_row, given_back, controls, timer) = (head_bytes, 0, 0, (0, 0), None);
+        let mut socket = Self {
+            bayeux,
+            origin,
+            decoder,
+            unread,
+            out,
+            lent,
+            events_in_a_row,
+            given_back,
+            controls,
+            published,
+            state,
+            timer,
+        };
         socket.expect_session();
         socket
     }
@@ -83,6 +100,10 @@ impl Socket {
         mut read: impl FnMut(&mut Context<'_>) -> Poll<Option<Bytes>>,
     ) -> Poll<Option<Bytes>> {
         self.poll_timer(cx);
+        // A reply that was delayed comes without a look at the session.
+        if !self.out.is_empty() {
+            self.confirm();
+        }
         while self.state == State::Open && self.out.is_empty() {
             // What was lent is confirmed before anything is read: the reader may move the session elsewhere. Events end what
             // is written at a time: if that write breaks off, the peer can't have got them whole.
@@ -107,21 +128,49 @@ impl Socket {
         Poll::Ready(Some(self.out.take()))
     }
 
-    /// Whether the bytes given out last have events in them.
+    /// Whether the bytes given out last have events in them. Whoever writes them looks at the peer first: one that closed before
+    /// the events came would take them with it (BX-DL-8).
     pub(crate) const fn lends(&self) -> bool {
         self.lent
     }
 
+    /// The peer sent something before the events given out last could be written, a close frame perhaps. If so, they were
+    /// taken back, and it is to be [read](Self::read) first; if not, they are to be written all the same.
+    pub(crate) fn takes_back(&mut self, cx: &mut Context<'_>) -> bool {
+        self.given_back < MOST_READ_FIRST && self.may_read(cx) && self.take_back()
+    }
+
+    /// The peer was gone before the bytes given out last were written: the socket is over.
+    pub(crate) fn gone(&mut self) {
+        self.take_back();
+        // Lent still, if a connect was answered with them: cancelled with the socket.
+        (self.state, self.timer) = (State::Closed, None);
+    }
+
+    fn take_back(&mut self) -> bool {
+        let back = self.ticket().is_some_and(|ticket| self.bayeux.engine().give_back(self.bayeux.now(), ticket));
+        if back {
+            self.lent = false;
+            self.given_back += 1;
+        }
+        back
+    }
+
+    fn may_read(&self, cx: &Context<'_>) -> bool {
+        !matches!(self.timer, Some(Timer::Delay(..))) && !self.bayeux.engine().is_paused(self.published, cx.waker())
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, read: impl FnOnce(&mut Context<'_>) -> Poll<Option<Bytes>>) -> bool {
+        self.may_read(cx) && self.read(cx, read)
+    }
+
     /// Reads one chunk and handles what is in it. Returns whether there was something. A chunk is small, so what it is
     /// answered with is too; what is lent to these replies comes with them.
-    fn poll_read(
+    pub(crate) fn read(
         &mut self,
         cx: &mut Context<'_>,
-        read: &mut impl FnMut(&mut Context<'_>) -> Poll<Option<Bytes>>,
+        read: impl FnOnce(&mut Context<'_>) -> Poll<Option<Bytes>>,
     ) -> bool {
-        if matches!(self.timer, Some(Timer::Delay(..))) || self.bayeux.engine().is_paused(self.published, cx.waker()) {
-            return false;
-        }
         self.published = ShardSet::default();
         self.events_in_a_row = 0;
         if self.unread.is_empty() {
@@ -210,7 +259,7 @@ impl Socket {
             return false;
         }
         // Being polled says that the bytes given out last were taken over, so what was lent to them has left the outbox.
-        let written = std::mem::take(&mut self.lent);
+        let written = self.was_written();
         match self.bayeux.engine().take(self.bayeux.now(), ticket, written, cx.waker()) {
             Take::Pending => return false,
             Take::Frame { frame, lent, last } => {
@@ -237,9 +286,17 @@ impl Socket {
 
     /// The bytes given out last were taken over.
     fn confirm(&mut self) {
-        if let (true, Some(ticket)) = (std::mem::take(&mut self.lent), self.ticket()) {
+        if let (true, Some(ticket)) = (self.was_written(), self.ticket()) {
             self.bayeux.engine().confirm(self.bayeux.now(), ticket);
         }
+    }
+
+    fn was_written(&mut self) -> bool {
+        let written = std::mem::take(&mut self.lent);
+        if written {
+            self.given_back = 0;
+        }
+        written
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) {

@@ -1,11 +1,12 @@
 //! A blocking client: HTTP/1.1 and WebSocket, byte by byte. Every read has a deadline, so a test ends.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
 };
 
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
@@ -15,9 +16,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A keep-alive connection, and the session on it.
 pub(crate) struct Http {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Stream>,
     pub(crate) cookie: Option<String>,
     pub(crate) id: String,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -53,7 +68,20 @@ impl Http {
     fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         stream.set_nodelay(true).expect("a socket option");
-        Self { stream: BufReader::new(stream), cookie: None, id: String::new() }
+        Self { stream: BufReader::new(Stream::Plain(stream)), cookie: None, id: String::new() }
+    }
+
+    /// The same connection, from here on by TLS.
+    pub(crate) fn by_tls(self, connection: ClientConnection) -> Self {
+        let Stream::Plain(stream) = self.stream.into_inner() else { panic!("by TLS twice") };
+        Self { stream: BufReader::new(Stream::Tls(Box::new(StreamOwned::new(connection, stream)))), ..self }
+    }
+
+    /// Says that nothing more will be sent, as far as TLS is concerned.
+    pub(crate) fn close_notify(&mut self) {
+        let Stream::Tls(stream) = self.stream.get_mut() else { panic!("no TLS") };
+        stream.conn.send_close_notify();
+        stream.flush().expect("the server reads");
     }
 
     /// Another connection of the same session.
@@ -62,11 +90,18 @@ impl Http {
     }
 
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.get_mut().write_all(bytes.as_ref()).expect("the server reads");
+        let written = match self.stream.get_mut() {
+            Stream::Plain(stream) => stream.write_all(bytes.as_ref()),
+            Stream::Tls(stream) => stream.write_all(bytes.as_ref()).and_then(|()| stream.flush()),
+        };
+        written.expect("the server reads");
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
-        self.stream.get_ref()
+        match self.stream.get_ref() {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => &stream.sock,
+        }
     }
 
     /// Sends a request without waiting for its answer.
@@ -158,12 +193,15 @@ impl Http {
         self
     }
 
-    /// Handshake and first connect.
     pub(crate) fn session(server: &Server) -> Self {
-        let mut http = Self::open(server);
-        http.handshake();
-        http.post(connect("first"));
-        http
+        Self::open(server).with_session()
+    }
+
+    /// Handshake and first connect.
+    pub(crate) fn with_session(mut self) -> Self {
+        self.handshake();
+        self.post(connect("first"));
+        self
     }
 
     pub(crate) fn subscribe(&mut self, channel: &str) {
@@ -198,11 +236,15 @@ impl Ws {
     }
 
     pub(crate) fn session(server: &Server) -> Self {
-        let mut ws = Self::open(server);
-        let reply = ws.call(handshake()).remove(0);
-        ws.http.id = reply["clientId"].as_str().expect("a session").to_owned();
-        ws.call(connect("first"));
-        ws
+        Self::open(server).with_session()
+    }
+
+    /// Handshake and first connect.
+    pub(crate) fn with_session(mut self) -> Self {
+        let reply = self.call(handshake()).remove(0);
+        self.http.id = reply["clientId"].as_str().expect("a session").to_owned();
+        self.call(connect("first"));
+        self
     }
 
     pub(crate) fn send(&mut self, batch: Value) {
@@ -273,6 +315,22 @@ impl Ws {
             0x88 => Frame::Close(u16::from_be_bytes([payload[0], payload[1]])),
             other => panic!("an unexpected frame: {other:#x}"),
         }
+    }
+}
+
+/// Sockets that close right after `last`, each before an event is published: the event goes to the session's next connection.
+pub(crate) fn closed_sockets_take_nothing(open: impl Fn() -> Http, last: impl Fn(&mut Ws)) {
+    let mut publisher = open().with_session();
+    for n in 0..300 {
+        let mut gone = Ws::upgrade(open()).with_session();
+        gone.call(json!([{"channel": "/meta/subscribe", "subscription": "/a"}]));
+        let mut session = Http { cookie: gone.http.cookie.clone(), id: gone.http.id.clone(), ..open() };
+        last(&mut gone);
+        drop(gone);
+        publisher.post(json!([{"channel": "/a", "data": n}]));
+        let messages = session.post(connect("next"));
+        assert_eq!((channels(&messages), &messages[0]["data"]), (vec!["/a", "/meta/connect"], &json!(n)));
+        session.post(json!([{"channel": "/meta/disconnect"}]));
     }
 }
 

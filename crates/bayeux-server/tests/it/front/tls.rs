@@ -11,7 +11,10 @@ use std::{
 use bayeux_server::{ServerConfig, TlsError, tls_config};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::{client::handshake, server::Server};
+use crate::{
+    client::{Http, closed_sockets_take_nothing, handshake},
+    server::Server,
+};
 
 /// A certificate for `localhost`, its key, and a client that trusts it.
 pub(super) struct Keys {
@@ -67,6 +70,17 @@ fn the_endpoint_and_the_application_are_served_by_tls() {
     assert_eq!(tls.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
     write!(tls, "GET /peer HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("written");
     assert!(read_until(&mut tls, "127.0.0.1:").contains("https 127.0.0.1:"));
+}
+
+#[test]
+fn a_socket_that_closed_before_a_publish_takes_nothing_with_it() {
+    let keys = Keys::make("gone");
+    let server = Server::with_tls(keys.config());
+    let open = || {
+        let name = "localhost".try_into().expect("a name");
+        Http::open(&server).by_tls(ClientConnection::new(keys.client.clone(), name).expect("a client"))
+    };
+    closed_sockets_take_nothing(open, |gone| gone.http.close_notify());
 }
 
 #[test]
