@@ -14,12 +14,12 @@ use actix_web::{
 };
 use bytes::Bytes;
 use futures_core::Stream;
-use tokio::task::yield_now;
 
 use super::respond;
 use crate::{
     Bayeux,
     http::Head,
+    turn::Turn,
     websocket::{Socket, Upgraded, accept},
 };
 
@@ -48,9 +48,6 @@ pub(super) fn upgrade(bayeux: &Bayeux, request: &HttpRequest, head: &Head<'_>, p
     response.body(SocketBody { socket, payload, events: None, read: None })
 }
 
-/// One turn of the runtime.
-type Turn = Pin<Box<dyn Future<Output = ()>>>;
-
 /// The body of a 101: polled by actix while its write buffer has room, so a slow reader's events stay in the outbox.
 struct SocketBody {
     socket: Socket,
@@ -68,7 +65,7 @@ impl SocketBody {
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Self { socket, payload, events, read } = self;
         if let Some((_, turn)) = events {
-            ready!(turn.as_mut().poll(cx));
+            ready!(Pin::new(turn).poll(cx));
         }
         let given = events.take().map(|(bytes, _)| bytes);
         if read.is_none() {
@@ -106,7 +103,7 @@ impl MessageBody for SocketBody {
                     None => poll_payload(payload, cx),
                 });
                 match ready!(next) {
-                    Some(bytes) if body.socket.lends() => body.events = Some((bytes, Box::pin(yield_now()))),
+                    Some(bytes) if body.socket.lends() => body.events = Some((bytes, Turn::default())),
                     other => return Poll::Ready(other.map(Ok)),
                 }
             }
