@@ -37,11 +37,11 @@ impl Pumper {
         self.engine.owners.park(self.id, waker);
         let mut all = Pumped { more: false, next: None };
         for shard in 0..self.engine.shards() {
-            if !self.owns(shard) {
+            if !self.engine.owners.owns(self.id, shard) {
                 continue;
             }
             self.park(shard, waker);
-            if !self.owns(shard) {
+            if !self.engine.owners.owns(self.id, shard) {
                 // It was given to another one meanwhile, whose waker this one may have replaced.
                 self.engine.owners.wake_all();
                 continue;
@@ -64,11 +64,6 @@ impl Pumper {
     pub fn pump_shard(&self, shard: usize, now: Time, subscribers: usize, waker: &Waker) -> Pumped {
         self.park(shard, waker);
         self.engine.pump_within(shard, now, subscribers.max(1))
-    }
-
-    /// Whether this pumper delivers for `shard` now.
-    pub fn owns(&self, shard: usize) -> bool {
-        self.engine.owners.owns(self.id, shard)
     }
 
     /// First the waker, then the work: a push in between wakes, and is seen the next time.

@@ -13,7 +13,7 @@ use actix_rt::time::{Sleep, sleep_until};
 use bayeux_engine::{HEADROOM, ShardSet, Take, Ticket, Time};
 use bytes::{Buf, Bytes};
 
-use crate::{Bayeux, stats::count, worker};
+use crate::{Bayeux, stats::count};
 
 /// A reply's bytes, to be polled by whatever writes them.
 pub struct ReplyBody {
@@ -71,11 +71,6 @@ impl ReplyBody {
     /// Whether events are lent to the bytes last handed out.
     pub(crate) fn lends(&self) -> bool {
         matches!(&self.state, State::Written(loan) if !loan.tickets.is_empty())
-    }
-
-    /// Whether the runtime has looked at this connection since the events were published.
-    pub(crate) fn is_pumped_here(&self) -> bool {
-        matches!(&self.state, State::Written(loan) if loan.tickets.iter().all(|ticket| worker::pumps(&loan.bayeux, *ticket)))
     }
 
     /// The next bytes. Being polled again says that the earlier ones were taken over; `None` is the end.

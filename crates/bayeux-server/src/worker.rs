@@ -5,23 +5,22 @@ use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
     pin::pin,
-    rc::Rc,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     task::{Context, Poll},
 };
 
 use actix_rt::time::{Sleep, sleep_until};
-use bayeux_engine::{Pumper, Ticket, Time};
+use bayeux_engine::{Pumper, Time};
 
-use crate::{Bayeux, turn::Turn};
+use crate::Bayeux;
 
 static NEXT_WORKER: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// Which worker this thread is, once it is one.
     static WORKER: Cell<Option<usize>> = const { Cell::new(None) };
-    /// The engines that this thread pumps, by the ids of their servers: an application's factory runs once for each listening socket too.
-    static PUMPED: RefCell<Vec<(usize, Rc<Pumper>)>> = const { RefCell::new(Vec::new()) };
+    /// The engines that this thread pumps: an application's factory runs once for each listening socket too.
+    static PUMPED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The shard in which sessions that handshake on this thread are born, modulo the number of shards: their wake-ups stay here.
@@ -35,23 +34,21 @@ pub(crate) fn start_pump(bayeux: &Bayeux) {
         WORKER.set(Some(NEXT_WORKER.fetch_add(1, Relaxed)));
     }
     let id = bayeux.id();
-    if PUMPED.with_borrow(|pumped| pumped.iter().any(|(other, _)| *other == id)) {
-        return;
-    }
-    let pumper = Rc::new(Pumper::register(bayeux.engine().clone()));
-    PUMPED.with_borrow_mut(|pumped| pumped.push((id, pumper.clone())));
-    let running = Running { id };
-    let bayeux = bayeux.clone();
-    actix_rt::spawn(async move {
-        pump(&bayeux, &pumper).await;
-        drop(running);
+    let started = PUMPED.with_borrow_mut(|pumped| {
+        let new = !pumped.contains(&id);
+        if new {
+            pumped.push(id);
+        }
+        new
     });
-}
-
-/// Whether this thread delivers for the session of `ticket`: then its runtime has looked at its connections before, see [`pump`].
-pub(crate) fn pumps(bayeux: &Bayeux, ticket: Ticket) -> bool {
-    let id = bayeux.id();
-    PUMPED.with_borrow(|pumped| pumped.iter().any(|(other, pumper)| *other == id && pumper.owns(ticket.shard())))
+    if started {
+        let running = Running { id };
+        let bayeux = bayeux.clone();
+        actix_rt::spawn(async move {
+            pump(&bayeux).await;
+            drop(running);
+        });
+    }
 }
 
 /// Ends with the task, whichever way it ends.
@@ -63,33 +60,29 @@ impl Drop for Running {
     fn drop(&mut self) {
         let id = self.id;
         // The thread may be going down with its locals; then there is nothing to forget.
-        let _ = PUMPED.try_with(|pumped| pumped.borrow_mut().retain(|(other, _)| *other != id));
+        let _ = PUMPED.try_with(|pumped| pumped.borrow_mut().retain(|other| *other != id));
     }
 }
 
 /// Pumps as long as the worker lives. One timer for all its shards.
-///
-/// Before it delivers, the runtime looks at its connections once: a peer that closed before the publish is known to be gone by then
-/// (BX-DL-8), and its connection needs no look of its own. Others on this thread run meanwhile: what they were sent so far leaves in
-/// one write each.
-async fn pump(bayeux: &Bayeux, pumper: &Pumper) {
+async fn pump(bayeux: &Bayeux) {
+    let pumper = Pumper::register(bayeux.engine().clone());
     let mut timer = pin!(sleep_until(bayeux.clock().instant(Time::ZERO).into()));
     let mut set = None;
-    loop {
-        Turn::default().await;
-        let mut pumped = None;
-        poll_fn(|cx| {
-            // Woken once it has pumped, it is to pump again.
-            let next = match pumped {
-                Some(_) => return Poll::Ready(()),
-                None => pumper.pump(bayeux.now(), cx.waker()),
-            };
-            let idle = !next.more && !is_due(bayeux, timer.as_mut(), &mut set, next.next, cx);
-            pumped = Some(());
-            if idle { Poll::Pending } else { Poll::Ready(()) }
-        })
-        .await;
-    }
+    poll_fn(|cx| {
+        loop {
+            let pumped = pumper.pump(bayeux.now(), cx.waker());
+            if pumped.more {
+                // Others on this thread run first: what they were sent so far leaves in one write each.
+                cx.waker().wake_by_ref();
+                return Poll::<()>::Pending;
+            }
+            if !is_due(bayeux, timer.as_mut(), &mut set, pumped.next, cx) {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
 }
 
 /// Sets the timer to `next`; whether that is past already.

@@ -12,7 +12,7 @@ use std::{
 use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes, BytesMut};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes one read takes at most.
 const READ_BYTES: usize = 16 * 1024;
@@ -43,11 +43,10 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
         }
     }
 
-    /// What waits to be read. Where what the runtime knows of a socket may be older than what woke its connection, the kernel is
-    /// asked (`fresh`).
-    fn waiting(&self, fresh: bool) -> Waiting {
-        let peek = || SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]);
-        match if fresh { peek() } else { self.tcp().try_io(Interest::READABLE, peek) } {
+    /// What waits to be read. Asks the kernel: what the runtime knows of a socket may be older than the event that woke its
+    /// connection.
+    fn waiting(&self) -> Waiting {
+        match SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]) {
             Ok(0) => Waiting::End,
             Ok(_) => Waiting::Bytes,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Waiting::Nothing,
