@@ -136,8 +136,7 @@ impl Memory {
 
     /// Counts a frame that connections share, until what is returned is dropped.
     pub(crate) fn charge_frame(&self, bytes: usize) -> Charge {
-        self.frames.fetch_add(bytes, Relaxed);
-        Charge { gauge: self.frames.clone(), bytes }
+        Charge::new(&self.frames, bytes)
     }
 
     /// Tells what a shard uses now.
@@ -161,10 +160,14 @@ impl Memory {
 }
 
 impl Charge {
+    fn new(gauge: &Arc<AtomicUsize>, bytes: usize) -> Self {
+        gauge.fetch_add(bytes, Relaxed);
+        Self { gauge: gauge.clone(), bytes }
+    }
+
     /// So many bytes more in the same gauge, until they are dropped themselves.
     pub(crate) fn another(&self, bytes: usize) -> Self {
-        self.gauge.fetch_add(bytes, Relaxed);
-        Self { gauge: self.gauge.clone(), bytes }
+        Self::new(&self.gauge, bytes)
     }
 }
 

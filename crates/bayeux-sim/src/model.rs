@@ -55,7 +55,6 @@ pub(crate) struct Session {
     node: usize,
     binding: Binding,
     life: Life,
-    /// Each subscription with a number of its own: one that ended and came again is another.
     subscriptions: BTreeSet<&'static str>,
     /// What is not handed over yet, in order.
     due: VecDeque<Due>,

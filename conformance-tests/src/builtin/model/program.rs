@@ -118,10 +118,11 @@ impl Client {
         reply
     }
 
-    /// Cuts its connections and comes back. What is published meanwhile may be lost.
+    /// Cuts its connections and comes back. What is published meanwhile may be lost, and so may what comes behind the fence: it is
+    /// acknowledged before the cut perhaps, and under way in it.
     pub(super) async fn break_off(&self) -> Result<(), String> {
-        self.world.scene.fence(&self.peer).await?;
         let from = self.world.now();
+        self.world.scene.fence(&self.peer).await?;
         self.peer.stop_keeping_alive();
         self.peer.drop_connections();
         self.peer.keep_alive();

@@ -117,7 +117,10 @@ impl Socket {
             if !progress && self.out.is_empty() {
                 return Poll::Pending;
             }
-            self.poll_timer(cx);
+            // A delayed reply is no part of what has events in it: that may be taken back.
+            if self.out.is_empty() {
+                self.poll_timer(cx);
+            }
         }
         if self.state == State::Closed {
             return Poll::Ready(None);

@@ -1,4 +1,4 @@
-//! What is due to whom: each event once, in order, unless its subscription ended or its connection was cut with it.
+//! What is due to whom: each event once, in order, unless its connection was cut with it. One that a subscription had brought stays due when that ends.
 
 use bayeux_engine::{Config, Time};
 
