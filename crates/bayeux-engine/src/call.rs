@@ -79,6 +79,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// The shard of the session.
+    pub const fn shard(self) -> usize {
+        self.shard as usize
+    }
+
     pub(crate) const fn key(self) -> Key {
         Key { index: self.link, serial: self.serial }
     }

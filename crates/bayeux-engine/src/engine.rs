@@ -15,6 +15,7 @@ use crate::{
     Answer, Backplane, Call, Carrier, ClientId, Config, Delivery, LocalBackplane, Stats, Take, Ticket, Time,
     adopters::Adopters,
     hash::Keyed,
+    inbox::Position,
     interest::{MAX_SHARDS, ShardSet},
     memory::Memory,
     meta::publish::{Published, publish},
@@ -184,15 +185,20 @@ impl Engine {
     /// Fires the due deadlines of one shard and delivers from its inbox, both in budgets. Tests and simulations call this;
     /// a server registers a [`Pumper`](crate::Pumper).
     pub fn pump(&self, shard: usize, now: Time) -> Pumped {
-        self.pump_within(shard, now, FANOUT_BUDGET)
+        self.pump_within(shard, now, Position::END, FANOUT_BUDGET)
     }
 
-    /// As [`Engine::pump`], delivering to at most `subscribers`.
-    pub(crate) fn pump_within(&self, shard: usize, now: Time, subscribers: usize) -> Pumped {
+    /// As [`Engine::pump`], for what is older than `end`.
+    pub(crate) fn pump_before(&self, shard: usize, now: Time, end: Position) -> Pumped {
+        self.pump_within(shard, now, end, FANOUT_BUDGET)
+    }
+
+    /// As [`Engine::pump_before`], delivering to at most `subscribers`.
+    pub(crate) fn pump_within(&self, shard: usize, now: Time, end: Position, subscribers: usize) -> Pumped {
         let pumped = catch_unwind(AssertUnwindSafe(|| {
             self.with_shard(shard, now, |shard, env| {
                 let deadlines = shard.fire_deadlines(env, DEADLINE_BUDGET);
-                let deliveries = shard.fan_out(env, subscribers);
+                let deliveries = shard.fan_out(env, end, subscribers);
                 shard.alarm = shard.next_deadline();
                 Pumped { more: deadlines || deliveries, next: shard.alarm }
             })

@@ -113,10 +113,10 @@ impl Inbox {
         self.lock().entries.back().map(|entry| entry.position)
     }
 
-    /// Takes the oldest entry. Publishers that were paused go on once the inbox is at its mark again.
-    pub(crate) fn pop(&self, wakes: &mut WakeList) -> Option<Entry> {
+    /// Takes the oldest entry, if it is older than `end`. Publishers that were paused go on once the inbox is at its mark again.
+    pub(crate) fn pop_before(&self, end: Position, wakes: &mut WakeList) -> Option<Entry> {
         let mut queue = self.lock();
-        let entry = queue.entries.pop_front()?;
+        let entry = queue.entries.pop_front_if(|entry| entry.position < end)?;
         queue.bytes -= entry.delivery.weight();
         self.over.store(queue.bytes > self.pause, Release);
         if queue.bytes <= self.pause && !queue.paused.is_empty() {

@@ -1,6 +1,7 @@
 //! `Pumper`: who delivers from the inboxes and fires the deadlines. One for each worker; shards are shared out among them.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
@@ -11,7 +12,7 @@ use std::{
     task::Waker,
 };
 
-use crate::{Engine, Pumped, Time};
+use crate::{Engine, Pumped, Time, inbox::Position};
 
 /// Lock holds of one shard before a pumper lets others on its thread run: 16 x 1,024 subscribers take 1 to 2 ms, and what
 /// they got in that time goes out in one write each.
@@ -21,6 +22,8 @@ const ROUNDS: usize = 16;
 pub struct Pumper {
     engine: Arc<Engine>,
     id: u64,
+    /// What the next pump delivers is older than this, for each shard.
+    marks: Box<[Cell<Position>]>,
 }
 
 impl Pumper {
@@ -28,7 +31,25 @@ impl Pumper {
     pub fn register(engine: Arc<Engine>) -> Self {
         let id = engine.owners.join();
         engine.owners.wake_all();
-        Self { engine, id }
+        let marks = (0..engine.shards()).map(|_| Cell::new(Position::END)).collect();
+        Self { engine, id, marks }
+    }
+
+    /// Whether this pumper delivers for `shard` now.
+    pub fn owns(&self, shard: usize) -> bool {
+        self.engine.owners.owns(self.id, shard)
+    }
+
+    /// The next pump delivers only what was published before this, and has more to do if there is more. What the caller learns
+    /// of its connections in between is so never older than what they are given.
+    pub fn mark(&self) {
+        for (shard, mark) in self.marks.iter().enumerate() {
+            mark.set(if self.owns(shard) {
+                self.engine.router().inbox(shard).next_position()
+            } else {
+                Position::default()
+            });
+        }
     }
 
     /// Pumps this pumper's shards. With nothing more to do, `waker` is fired when there is, and the caller pumps again at
@@ -36,24 +57,25 @@ impl Pumper {
     pub fn pump(&self, now: Time, waker: &Waker) -> Pumped {
         self.engine.owners.park(self.id, waker);
         let mut all = Pumped { more: false, next: None };
-        for shard in 0..self.engine.shards() {
-            if !self.engine.owners.owns(self.id, shard) {
+        for (shard, mark) in self.marks.iter().enumerate() {
+            let end = mark.replace(Position::END);
+            if !self.owns(shard) {
                 continue;
             }
             self.park(shard, waker);
-            if !self.engine.owners.owns(self.id, shard) {
+            if !self.owns(shard) {
                 // It was given to another one meanwhile, whose waker this one may have replaced.
                 self.engine.owners.wake_all();
                 continue;
             }
-            let mut pumped = self.engine.pump(shard, now);
+            let mut pumped = self.engine.pump_before(shard, now, end);
             for _ in 1..ROUNDS {
                 if !pumped.more {
                     break;
                 }
-                pumped = self.engine.pump(shard, now);
+                pumped = self.engine.pump_before(shard, now, end);
             }
-            all.more |= pumped.more;
+            all.more |= pumped.more || !self.engine.router().inbox(shard).is_empty();
             all.next = [all.next, pumped.next].into_iter().flatten().min();
         }
         all
@@ -63,7 +85,7 @@ impl Pumper {
     /// fan-out is cut. `waker` is fired when this shard has more to do.
     pub fn pump_shard(&self, shard: usize, now: Time, subscribers: usize, waker: &Waker) -> Pumped {
         self.park(shard, waker);
-        self.engine.pump_within(shard, now, subscribers.max(1))
+        self.engine.pump_within(shard, now, Position::END, subscribers.max(1))
     }
 
     /// First the waker, then the work: a push in between wakes, and is seen the next time.

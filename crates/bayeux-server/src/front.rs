@@ -40,7 +40,11 @@ use actix_web::{
     dev::{AppConfig, Server},
 };
 
-use crate::{Bayeux, stats::count, worker};
+use crate::{
+    Bayeux,
+    stats::count,
+    worker::{self, Open},
+};
 use application::{Application, Prefixed};
 use connection::Outcome;
 use endpoint::Endpoint;
@@ -208,6 +212,7 @@ where
     A: AsyncFn(TcpStream) -> std::io::Result<T>,
 {
     let endpoint = &worker.endpoint;
+    let _open = Open::new();
     listener::prepare(&stream, &endpoint.options);
     let peer = stream.peer_addr().map_err(drop)?;
     let patience = match entry {

@@ -13,7 +13,7 @@ use actix_rt::time::{Sleep, sleep_until};
 use bayeux_engine::{HEADROOM, ShardSet, Take, Ticket, Time};
 use bytes::{Buf, Bytes};
 
-use crate::{Bayeux, stats::count};
+use crate::{Bayeux, stats::count, worker};
 
 /// A reply's bytes, to be polled by whatever writes them.
 pub struct ReplyBody {
@@ -47,7 +47,7 @@ impl ReplyBody {
     }
 
     pub(crate) fn lent(bayeux: &Bayeux, bytes: Bytes, tickets: Vec<Ticket>) -> Self {
-        Self { state: State::Lent(bytes, Loan { bayeux: bayeux.clone(), tickets }) }
+        Self { state: State::Lent(bytes, Loan { bayeux: bayeux.clone(), tickets, held: false }) }
     }
 
     pub(crate) fn held(bayeux: &Bayeux, ticket: Ticket) -> Self {
@@ -71,6 +71,12 @@ impl ReplyBody {
     /// Whether events are lent to the bytes last handed out.
     pub(crate) fn lends(&self) -> bool {
         matches!(&self.state, State::Written(loan) if !loan.tickets.is_empty())
+    }
+
+    /// Whether the connection waited for the events that are lent, and the runtime has looked at it since they were published.
+    pub(crate) fn is_pumped_here(&self) -> bool {
+        let State::Written(loan) = &self.state else { return false };
+        loan.held && loan.tickets.iter().all(|ticket| worker::pumps(&loan.bayeux, *ticket))
     }
 
     /// The next bytes. Being polled again says that the earlier ones were taken over; `None` is the end.
@@ -142,6 +148,8 @@ pub(crate) fn body(frame: Vec<u8>) -> Bytes {
 struct Loan {
     bayeux: Bayeux,
     tickets: Vec<Ticket>,
+    /// For a connect that waited until they came.
+    held: bool,
 }
 
 impl Loan {
@@ -175,7 +183,7 @@ impl Hold {
             Take::Pending => Poll::Pending,
             Take::Frame { frame, lent, .. } => {
                 self.ticket = None;
-                let loan = lent.then(|| Loan { bayeux: self.bayeux.clone(), tickets: vec![ticket] });
+                let loan = lent.then(|| Loan { bayeux: self.bayeux.clone(), tickets: vec![ticket], held: true });
                 Poll::Ready(Ok((body(frame.into()), loan)))
             }
             Take::Released | Take::Close(_) => {

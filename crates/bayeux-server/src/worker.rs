@@ -1,26 +1,35 @@
 //! The pump of a worker: the task that delivers from inboxes and fires deadlines, one for each worker thread, and the
 //! shard that sessions of this worker are born in.
+//!
+//! Between a publish and its delivery the runtime looks at the worker's connections. A peer that closed before the publish is known
+//! to be gone by then (BX-DL-8), and no connection needs a look of its own, which would cost a system call for each delivery.
 
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
     pin::pin,
+    rc::Rc,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     task::{Context, Poll},
 };
 
 use actix_rt::time::{Sleep, sleep_until};
-use bayeux_engine::{Pumper, Time};
+use bayeux_engine::{Pumper, Ticket, Time};
 
-use crate::Bayeux;
+use crate::{Bayeux, turn::Turn};
+
+/// Connections of which the runtime learns in one look at most.
+const CONNECTIONS_OF_A_LOOK: usize = 1024;
 
 static NEXT_WORKER: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// Which worker this thread is, once it is one.
     static WORKER: Cell<Option<usize>> = const { Cell::new(None) };
-    /// The engines that this thread pumps: an application's factory runs once for each listening socket too.
-    static PUMPED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The engines that this thread pumps, by the ids of their servers: an application's factory runs once for each listening socket too.
+    static PUMPED: RefCell<Vec<(usize, Rc<Pumper>)>> = const { RefCell::new(Vec::new()) };
+    /// Connections that this thread has open.
+    static OPEN: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The shard in which sessions that handshake on this thread are born, modulo the number of shards: their wake-ups stay here.
@@ -34,20 +43,40 @@ pub(crate) fn start_pump(bayeux: &Bayeux) {
         WORKER.set(Some(NEXT_WORKER.fetch_add(1, Relaxed)));
     }
     let id = bayeux.id();
-    let started = PUMPED.with_borrow_mut(|pumped| {
-        let new = !pumped.contains(&id);
-        if new {
-            pumped.push(id);
-        }
-        new
+    if PUMPED.with_borrow(|pumped| pumped.iter().any(|(other, _)| *other == id)) {
+        return;
+    }
+    let pumper = Rc::new(Pumper::register(bayeux.engine().clone()));
+    PUMPED.with_borrow_mut(|pumped| pumped.push((id, pumper.clone())));
+    let running = Running { id };
+    let bayeux = bayeux.clone();
+    actix_rt::spawn(async move {
+        pump(&bayeux, &pumper).await;
+        drop(running);
     });
-    if started {
-        let running = Running { id };
-        let bayeux = bayeux.clone();
-        actix_rt::spawn(async move {
-            pump(&bayeux).await;
-            drop(running);
-        });
+}
+
+/// Whether this thread delivers for the session of `ticket`: then its runtime has looked at its connections since what it
+/// delivered was published.
+pub(crate) fn pumps(bayeux: &Bayeux, ticket: Ticket) -> bool {
+    let id = bayeux.id();
+    PUMPED.with_borrow(|pumped| pumped.iter().any(|(other, pumper)| *other == id && pumper.owns(ticket.shard())))
+}
+
+/// A connection that this thread has open, for as long as this lives.
+pub(crate) struct Open(());
+
+impl Open {
+    pub(crate) fn new() -> Self {
+        OPEN.set(OPEN.get() + 1);
+        Self(())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // The thread may be going down with its locals.
+        let _ = OPEN.try_with(|open| open.set(open.get().saturating_sub(1)));
     }
 }
 
@@ -60,29 +89,32 @@ impl Drop for Running {
     fn drop(&mut self) {
         let id = self.id;
         // The thread may be going down with its locals; then there is nothing to forget.
-        let _ = PUMPED.try_with(|pumped| pumped.borrow_mut().retain(|other| *other != id));
+        let _ = PUMPED.try_with(|pumped| pumped.borrow_mut().retain(|(other, _)| *other != id));
     }
 }
 
 /// Pumps as long as the worker lives. One timer for all its shards.
-async fn pump(bayeux: &Bayeux) {
-    let pumper = Pumper::register(bayeux.engine().clone());
+async fn pump(bayeux: &Bayeux, pumper: &Pumper) {
     let mut timer = pin!(sleep_until(bayeux.clock().instant(Time::ZERO).into()));
     let mut set = None;
-    poll_fn(|cx| {
-        loop {
-            let pumped = pumper.pump(bayeux.now(), cx.waker());
-            if pumped.more {
-                // Others on this thread run first: what they were sent so far leaves in one write each.
-                cx.waker().wake_by_ref();
-                return Poll::<()>::Pending;
-            }
-            if !is_due(bayeux, timer.as_mut(), &mut set, pumped.next, cx) {
-                return Poll::Pending;
-            }
+    loop {
+        pumper.mark();
+        // Others on this thread run meanwhile: what they were sent so far leaves in one write each.
+        for _ in 0..=OPEN.get() / CONNECTIONS_OF_A_LOOK {
+            Turn::default().await;
         }
-    })
-    .await;
+        let mut woken = false;
+        poll_fn(|cx| {
+            if woken {
+                return Poll::Ready(());
+            }
+            woken = true;
+            let pumped = pumper.pump(bayeux.now(), cx.waker());
+            let at_once = pumped.more || is_due(bayeux, timer.as_mut(), &mut set, pumped.next, cx);
+            if at_once { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
 }
 
 /// Sets the timer to `next`; whether that is past already.

@@ -64,7 +64,9 @@ fn publish_within(router: &Router, memory: &Memory) -> Result<ShardSet, NoRoom> 
 /// Takes everything that an inbox has.
 fn drain(router: &Router, shard: usize) -> Vec<Position> {
     let mut wakes = WakeList::default();
-    let positions = std::iter::from_fn(|| router.inbox(shard).pop(&mut wakes).map(|entry| entry.position)).collect();
+    let positions =
+        std::iter::from_fn(|| router.inbox(shard).pop_before(Position::END, &mut wakes).map(|entry| entry.position))
+            .collect();
     wakes.fire();
     positions
 }

@@ -43,12 +43,12 @@ impl Cursor {
 }
 
 impl Shard {
-    /// Delivers to at most `budget` subscribers. Returns whether something is left.
-    pub(crate) fn fan_out(&mut self, env: &mut Env<'_>, mut budget: usize) -> bool {
+    /// Delivers what is older than `end` to at most `budget` subscribers. Returns whether something of it is left.
+    pub(crate) fn fan_out(&mut self, env: &mut Env<'_>, end: Position, mut budget: usize) -> bool {
         loop {
             let cursor = match self.cursor.take() {
                 Some(cursor) => cursor,
-                None => match env.router.inbox(env.shard).pop(env.wakes) {
+                None => match env.router.inbox(env.shard).pop_before(end, env.wakes) {
                     Some(Entry { position, delivery, places }) => {
                         self.places += places;
                         Cursor { position, delivery, step: 0, place: 0, places }
@@ -60,7 +60,7 @@ impl Shard {
             // A delivery that nobody wants any more is work too.
             budget = budget.saturating_sub(1);
             if budget == 0 {
-                return self.cursor.is_some() || !env.router.inbox(env.shard).is_empty();
+                return self.cursor.is_some() || env.router.inbox(env.shard).has_before(end);
             }
         }
     }
@@ -68,7 +68,7 @@ impl Shard {
     /// Delivers all entries older than `end`.
     pub(crate) fn fan_out_before(&mut self, env: &mut Env<'_>, end: Position) {
         while self.cursor.is_some() || env.router.inbox(env.shard).has_before(end) {
-            self.fan_out(env, 1);
+            self.fan_out(env, end, 1);
         }
     }
 

@@ -396,6 +396,21 @@ fn shards_are_shared_out_among_pumpers() {
     assert!(peers.iter().all(|peer| world.drain(peer).len() == 1), "nobody pumps: the publisher does");
 }
 
+#[test]
+fn a_pumper_delivers_nothing_younger_than_its_mark() {
+    let mut world = World::with_shards(Config::default(), 1);
+    let (mut one, mut other) = (world.pusher(), world.pusher());
+    world.subscribe(&mut one, json!("/a"));
+    let pumper = Pumper::register(world.engine.clone());
+    world.publish(&mut other, "/a", json!(1));
+    pumper.mark();
+    world.publish(&mut other, "/a", json!(2));
+    assert!(pumper.pump(world.now, Waker::noop()).more, "the second waits");
+    assert_eq!(world.drain(&one).len(), 1);
+    assert!(!pumper.pump(world.now, Waker::noop()).more);
+    assert_eq!(world.drain(&one).len(), 1);
+}
+
 /// What a new peer is told to its handshake.
 fn newcomer(world: &mut World) -> Value {
     let mut peer = world.http();

@@ -47,6 +47,7 @@ fn this_thread() -> Waker {
 fn pump(engine: &Arc<Engine>, world: &World, over: &AtomicBool) {
     let (pumper, waker) = (Pumper::register(engine.clone()), this_thread());
     while !over.load(Acquire) {
+        pumper.mark();
         if !pumper.pump(world.now, &waker).more {
             thread::park();
         }

@@ -12,7 +12,7 @@ use std::{
 use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes, BytesMut};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 /// Bytes one read takes at most.
 const READ_BYTES: usize = 16 * 1024;
@@ -43,10 +43,11 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
         }
     }
 
-    /// What waits to be read. Asks the kernel: what the runtime knows of a socket may be older than the event that woke its
-    /// connection.
-    fn waiting(&self) -> Waiting {
-        match SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]) {
+    /// What waits to be read. Asks the kernel, unless the runtime has `looked` and seen nothing since that was published which woke
+    /// the connection.
+    fn waiting(&self, looked: bool) -> Waiting {
+        let peek = || SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]);
+        match if looked { self.tcp().try_io(Interest::READABLE, peek) } else { peek() } {
             Ok(0) => Waiting::End,
             Ok(_) => Waiting::Bytes,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Waiting::Nothing,

@@ -59,7 +59,7 @@ impl<T: Stream> Driven<'_, T> {
     /// would be lost (BX-DL-8). What it sent is read first. Returns whether to go on; if not, the runtime is about to wake this.
     fn poll_peer(&mut self, cx: &mut Context<'_>) -> bool {
         let Self { io, socket, out, .. } = self;
-        match io.waiting() {
+        match io.waiting(socket.is_pumped_here()) {
             Waiting::Nothing => true,
             Waiting::End => {
                 socket.gone();
@@ -70,7 +70,7 @@ impl<T: Stream> Driven<'_, T> {
             Waiting::Bytes => {
                 out.clear();
                 // Over TLS, what was there may have been the beginning of a record.
-                socket.read(cx, |cx| poll_chunk(io, cx)) || io.waiting() != Waiting::Bytes
+                socket.read(cx, |cx| poll_chunk(io, cx)) || io.waiting(false) != Waiting::Bytes
             }
         }
     }

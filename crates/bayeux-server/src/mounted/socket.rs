@@ -21,6 +21,7 @@ use crate::{
     http::Head,
     turn::Turn,
     websocket::{Socket, Upgraded, accept},
+    worker::Open,
 };
 
 /// Answers an upgrade: 101, or why not.
@@ -45,17 +46,18 @@ pub(super) fn upgrade(bayeux: &Bayeux, request: &HttpRequest, head: &Head<'_>, p
         response.append_header((header::SET_COOKIE, cookie));
     }
     let socket = Socket::new(bayeux.clone(), origin, Bytes::new());
-    response.body(SocketBody { socket, payload, events: None, read: None })
+    response.body(SocketBody { socket, payload, events: None, read: None, _open: Open::new() })
 }
 
 /// The body of a 101: polled by actix while its write buffer has room, so a slow reader's events stay in the outbox.
 struct SocketBody {
     socket: Socket,
     payload: Payload,
-    /// Events about to be written, and the turn of the runtime that they wait for.
-    events: Option<(Bytes, Turn)>,
+    /// Events about to be written, and the turn of the runtime that they wait for, if the pump did not.
+    events: Option<(Bytes, Option<Turn>)>,
     /// What the peer sent meanwhile, not handled yet.
     read: Option<Bytes>,
+    _open: Open,
 }
 
 impl SocketBody {
@@ -63,8 +65,8 @@ impl SocketBody {
     /// connection is actix's, so the runtime looks at its sockets once before, and actix reads what it finds there. `None` if
     /// the socket is to be asked again.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Self { socket, payload, events, read } = self;
-        if let Some((_, turn)) = events {
+        let Self { socket, payload, events, read, .. } = self;
+        if let Some((_, Some(turn))) = events {
             ready!(Pin::new(turn).poll(cx));
         }
         let given = events.take().map(|(bytes, _)| bytes);
@@ -103,7 +105,10 @@ impl MessageBody for SocketBody {
                     None => poll_payload(payload, cx),
                 });
                 match ready!(next) {
-                    Some(bytes) if body.socket.lends() => body.events = Some((bytes, Turn::default())),
+                    Some(bytes) if body.socket.lends() => {
+                        let turn = (!body.socket.is_pumped_here()).then(Turn::default);
+                        body.events = Some((bytes, turn));
+                    }
                     other => return Poll::Ready(other.map(Ok)),
                 }
             }

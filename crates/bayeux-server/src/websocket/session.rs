@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes};
 use tokio::sync::futures::OwnedNotified;
 
 use super::codec::{self, Decoder, Incoming};
-use crate::{Bayeux, stats::count};
+use crate::{Bayeux, stats::count, worker};
 
 /// Frames with events after which the peer is read, however many more there are.
 const MOST_EVENTS_IN_A_ROW: u8 = 8;
@@ -157,6 +157,11 @@ impl Socket {
             self.given_back += 1;
         }
         back
+    }
+
+    /// Whether the runtime has looked at this connection since the events it is to be given were published.
+    pub(crate) fn is_pumped_here(&self) -> bool {
+        self.ticket().is_some_and(|ticket| worker::pumps(&self.bayeux, ticket))
     }
 
     fn may_read(&self, cx: &Context<'_>) -> bool {
