@@ -111,8 +111,8 @@ pub(crate) struct Common {
     /// How long a session lives without a connect, beyond the interval.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_span)]
     pub(crate) max_interval: Duration,
-    /// A WebSocket without a cookie may take over a session handshaken over HTTP from its address within this time
-    /// (Faye's client needs it); 0 turns it off.
+    /// A WebSocket without a cookie may take over a session handshaken over HTTP from its address within this time, as Faye's
+    /// client in Node wants to; 0 turns it off, then that client shakes hands once more.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
     pub(crate) adopt_window: Duration,
     /// On shutdown each client is told to come back after a random time up to this.

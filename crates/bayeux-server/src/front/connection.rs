@@ -250,7 +250,7 @@ impl<T: Stream> Connection<'_, T> {
 
     /// Writes a response, once its body is there. Returns whether the connection stays.
     async fn respond(&mut self, response: Response, after: After) -> bool {
-        let Response { status, headers, mut body } = response;
+        let Response { status, headers, mut body, head_only } = response;
         let closes = headers.iter().any(|(name, _)| *name == "Connection");
         let Some(mut bytes) = self.first_bytes(&mut body).await else {
             return false;
@@ -259,7 +259,7 @@ impl<T: Stream> Connection<'_, T> {
         let after = if closes || self.endpoint.bayeux.is_leaving() { After::Close } else { after };
         let begun = poll_fn(|cx| {
             let write = |start: &[u8]| write_some(&mut self.io, cx, start);
-            Poll::Ready(output::with_start(status, &headers, &mut bytes, after, write))
+            Poll::Ready(output::with_start(status, &headers, &mut bytes, after, head_only, write))
         });
         let Ok(mut left) = begun.await else {
             self.broken = true;

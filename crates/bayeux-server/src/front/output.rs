@@ -26,17 +26,21 @@ thread_local! {
 }
 
 /// Gives `run` the head of a response, and its body if that is short; what is left of the body is to be written behind it.
+/// With `head_only` nothing is.
 pub(super) fn with_start<R>(
     status: u16,
     headers: &[(&'static str, Cow<'static, str>)],
     body: &mut Bytes,
     after: After,
+    head_only: bool,
     run: impl FnOnce(&[u8]) -> R,
 ) -> R {
     START.with_borrow_mut(|out| {
         out.clear();
         start(out, status, headers, body.len(), after);
-        if body.len() <= SHORT_BYTES {
+        if head_only {
+            body.clear();
+        } else if body.len() <= SHORT_BYTES {
             out.extend_from_slice(&std::mem::take(body));
         }
         run(out)

@@ -14,6 +14,8 @@ pub struct Response {
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: ReplyBody,
+    /// The body is not to be sent, only its length: the answer to a HEAD.
+    pub head_only: bool,
 }
 
 impl Response {
@@ -36,7 +38,7 @@ impl Response {
 
     pub(crate) fn empty(status: u16) -> Self {
         let body = ReplyBody::now(Bytes::new());
-        Self { status, headers: common(), body }
+        Self { status, headers: common(), body, head_only: false }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
@@ -50,14 +52,12 @@ impl Response {
     }
 
     pub(crate) fn without_body(mut self, method: Method) -> Self {
-        if method == Method::Head {
-            self.body = ReplyBody::now(Bytes::new());
-        }
+        self.head_only = method == Method::Head;
         self
     }
 
     fn new(status: u16, content_type: &'static str, body: ReplyBody) -> Self {
-        Self { status, headers: common(), body }.with("Content-Type", content_type)
+        Self { status, headers: common(), body, head_only: false }.with("Content-Type", content_type)
     }
 }
 

@@ -117,6 +117,11 @@ impl Http {
     }
 
     pub(crate) fn answer(&mut self) -> Response {
+        self.answer_to("POST")
+    }
+
+    /// The next answer. That to a HEAD tells the length of a body that does not come.
+    pub(crate) fn answer_to(&mut self, method: &str) -> Response {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("a status line");
         let status = line
@@ -134,7 +139,7 @@ impl Http {
             headers.push((name.to_owned(), value.to_owned()));
         }
         let mut response = Response { status, headers, body: Vec::new() };
-        if status >= 200 && status != 204 {
+        if status >= 200 && status != 204 && method != "HEAD" {
             response.body = self.body(&response);
         }
         if let Some(cookie) = response.header("set-cookie").and_then(|cookie| cookie.split(';').next()) {
@@ -173,7 +178,7 @@ impl Http {
 
     pub(crate) fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         self.ask(method, path, headers, body);
-        self.answer()
+        self.answer_to(method)
     }
 
     /// Posts messages; each gets the session's clientId.

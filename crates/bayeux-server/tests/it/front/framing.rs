@@ -82,13 +82,15 @@ fn requests_that_came_together_are_answered_in_order() {
         body.len()
     );
     peer.write(format!(
-        "{one}{chunked}\r\n{one}HEAD /bayeux HTTP/1.1\r\nHost: a\r\n\r\nGET /other HTTP/1.1\r\nHost: a\r\n\r\n"
+        "{one}{chunked}\r\n{one}HEAD /bayeux HTTP/1.1\r\nHost: a\r\n\r\n\
+         GET /bayeux HTTP/1.1\r\nHost: a\r\n\r\nGET /other HTTP/1.1\r\nHost: a\r\n\r\n"
     ));
     for _ in 0..3 {
         assert_eq!(peer.answer().messages()[0]["successful"], true);
     }
-    let head = peer.answer();
+    let head = peer.answer_to("HEAD");
     assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), peer.answer().header("content-length"), "as long as what a GET brings");
     assert_eq!(peer.answer().body, b"other", "the last is the application's");
 }
 

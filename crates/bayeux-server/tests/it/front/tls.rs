@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bayeux_server::{ServerConfig, TlsError, tls_config};
+use bayeux_server::{FrontOptions, ServerConfig, TlsError, tls_config};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::{
@@ -92,6 +92,24 @@ fn one_that_speaks_no_tls_is_counted_and_let_go() {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
     crate::server::wait_until(|| server.bayeux.stats().handshakes_failed == 1);
+}
+
+#[test]
+fn one_connection_too_many_is_told_by_tls() {
+    let keys = Keys::make("many");
+    let mut limits = FrontOptions::default();
+    limits.max_connections = 1;
+    let server = Server::with_tls_and_limits(keys.config(), limits);
+    let open = || {
+        let name = "localhost".try_into().expect("a name");
+        Http::open(&server).by_tls(ClientConnection::new(keys.client.clone(), name).expect("a client"))
+    };
+    let first = open().with_session();
+    let mut second = open();
+    let answer = second.request("GET", "/bayeux", &[], b"");
+    assert_eq!((answer.status, answer.header("connection")), (503, Some("close")));
+    assert_eq!(server.bayeux.stats().connections_refused, 1);
+    drop(first);
 }
 
 #[test]
