@@ -40,6 +40,9 @@ async fn probe(scene: &Rc<Scene>, target: &mut Target) -> Result<(), String> {
     if form(scene).await {
         target.capabilities.insert("form".into());
     }
+    if peer.request(object([("channel", "/conformance/probe".into()), ("data", 1.into())])).await.success().is_ok() {
+        target.capabilities.insert("publish-ack".into());
+    }
     let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
     Ok(())
 }

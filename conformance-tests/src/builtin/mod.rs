@@ -9,6 +9,7 @@ mod queue;
 mod slow;
 mod socket;
 mod subscribe;
+mod values;
 mod watched;
 mod whole;
 
@@ -23,6 +24,7 @@ pub fn cases() -> Vec<Case> {
     [
         subscribe::cases(),
         many::cases(),
+        values::cases(),
         ids::cases(),
         queue::cases(),
         slow::cases(),

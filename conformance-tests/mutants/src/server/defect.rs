@@ -69,7 +69,7 @@ bayeux_mutants::defects! {
         kills ["SB-010" "PB-007" "SB-033"] also [];
     /// Faye; over HTTP and over WebSocket.
     OrphanedFirstConnect "orphaned-first-connect" "the first of two connects is never answered"
-        kills ["CN-014" "WS-006" "CN-015" "CN-016"] also [];
+        kills ["CN-014" "CN-016" "CN-032" "MO-006"] also [];
     ConnectNeverTimesOut "connect-never-times-out" "a connect is held until there are events"
         kills ["CN-005" "CN-004" "CN-029"] also [];
     ConnectNeverHeld "connect-never-held" "each connect is answered at once"

@@ -59,7 +59,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         code(
             "MO-006",
-            Must,
+            Should,
             &["BX-CN-5", "BX-DL-1"],
             BOTH,
             races::connects,

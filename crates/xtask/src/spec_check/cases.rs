@@ -103,7 +103,8 @@ pub(super) fn check_coverage(cases: &[Case], spec: &Spec) -> Vec<Finding> {
     findings
 }
 
-fn is_case_file(source: &Source) -> bool {
+/// Whether it is a file of cases.
+pub(super) fn is_case_file(source: &Source) -> bool {
     source.path.strip_prefix(FOLDER).is_some_and(|rest| rest.starts_with('/') && rest.ends_with(".json"))
 }
 

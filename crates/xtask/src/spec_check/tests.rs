@@ -191,6 +191,32 @@ fn a_clause_has_a_case_or_says_why_there_can_be_none() {
 }
 
 #[test]
+fn a_binding_case_fixes_no_order_between_channels() {
+    let steps = |level: &str, steps: &str| {
+        let old = "\"level\": \"must\", \"clauses\": [\"BX-HS-8\"]";
+        let new = format!(r#""level": "{level}", "clauses": ["BX-HS-8"], "steps": [{steps}]"#);
+        Copy::new().edit(CASES, old, &new)
+    };
+    let finding = "X-001 is binding and fixes an order between /x, /y; let it be `any_order`";
+    let events = r#"{"received": "a", "events": [{"channel": "/x"}, {"channel": "/y"}]}"#;
+    steps("must", events).refused(finding);
+    let sent = r#"{"send": "b", "messages": [{"channel": "/x", "data": 1}, {"channel": "/y", "data": 2}]}"#;
+    steps("must", &format!(r#"{sent}, {{"received": "a", "events": [{{"data": 1}}, {{"data": 2}}]}}"#))
+        .refused(finding);
+    let response = r#"{"http": {}, "expect": {"$response": {"messages": [{"channel": "/x"}, {"channel": "/y"}]}}}"#;
+    steps("must", response).refused(finding);
+    for fine in [
+        &events.replace("\"events\"", "\"any_order\": true, \"events\""),
+        &events.replace("/y", "/x"),
+        &response.replace("[{\"channel\": \"/x\"}, {\"channel\": \"/y\"}]", "{\"$has\": {\"channel\": \"/x\"}}"),
+        sent,
+    ] {
+        assert_eq!(steps("must", fine).findings(), Vec::<String>::new(), "{fine}");
+    }
+    assert_eq!(steps("should", events).findings(), Vec::<String>::new());
+}
+
+#[test]
 fn cases_that_the_suite_lists_count_too() {
     let copy = Copy::new().edit(CASES, "\"BX-HS-7\", ", "");
     let listed = r#"[{"id": "X-003", "level": "must", "clauses": ["BX-HS-7"], "title": "x"}]"#;
