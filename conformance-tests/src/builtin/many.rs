@@ -18,7 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
         code(
             "BT-007",
             Must,
-            &["BX-DL-1", "BX-OP-6"],
+            &["BX-DL-1"],
             BOTH,
             batch,
             "a hundred publishes in one batch reach their subscriber, each once",

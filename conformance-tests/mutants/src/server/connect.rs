@@ -106,6 +106,9 @@ impl World {
             session.deadline = Some(Instant::now() + self.max_interval);
         }
         let mut reply = success(self, request);
+        if self.has(Defect::ConnectReplyWithoutChannel) {
+            reply.remove("channel");
+        }
         let mut advice = self.advice();
         if crowded {
             advice["multiple-clients"] = true.into();
@@ -177,7 +180,11 @@ impl Waiting {
             Release::Events | Release::Timeout => match state.sessions.get_mut(&self.client_id) {
                 Some(session) => {
                     session.held.take_if(|held| held.number == self.number);
-                    world.finish(session, &self.request, false)
+                    let messages = world.finish(session, &self.request, false);
+                    if world.has(Defect::AnsweredConnectKeepsSession) {
+                        session.deadline = None;
+                    }
+                    messages
                 }
                 None => vec![unknown(&world, &self.request)],
             },
@@ -192,6 +199,9 @@ impl Drop for Waiting {
             && session.held.take_if(|held| held.number == self.number).is_some()
         {
             session.deadline = Some(Instant::now() + self.world.max_interval);
+            if self.world.has(Defect::ConnectionEndsSession) {
+                state.sessions.remove(&self.client_id);
+            }
         }
     }
 }

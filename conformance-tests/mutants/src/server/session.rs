@@ -36,6 +36,8 @@ pub(crate) struct Ack {
     pub(crate) batch: u64,
     /// What was sent and not acknowledged, with the number of the reply.
     pub(crate) unacknowledged: VecDeque<(u64, Message)>,
+    /// Whether a defect pushes its events all the same.
+    pub(crate) is_pushed: bool,
 }
 
 /// A connect that waits, seen from the session.
@@ -81,7 +83,7 @@ impl Session {
 
     /// Whether events go to its WebSocket as they come. With acknowledgements they go with replies to connects alone.
     pub(crate) fn pushes(&self) -> bool {
-        self.socket.is_some() && self.ack.is_none()
+        self.socket.is_some() && self.ack.as_ref().is_none_or(|ack| ack.is_pushed)
     }
 
     /// How many events it has that no client has taken for certain.
@@ -100,7 +102,7 @@ impl Session {
     /// Lets whoever waits know that there are events.
     pub(crate) fn wake(&mut self) {
         match &self.socket {
-            Some(socket) if self.ack.is_none() => socket.notify_one(),
+            Some(socket) if self.pushes() => socket.notify_one(),
             _ => self.release(Release::Events),
         }
     }
