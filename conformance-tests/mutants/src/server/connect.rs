@@ -68,6 +68,7 @@ impl World {
 
     /// The older of two connects goes at once; the newer one is the session's.
     fn supersede(&self, session: &mut Session) {
+        session.is_deaf = session.held.is_some() && self.has(Defect::OlderConnectTakesEvents);
         if self.has(Defect::OrphanedFirstConnect) {
             session.held = None;
         } else {
@@ -106,9 +107,6 @@ impl World {
             session.deadline = Some(Instant::now() + self.max_interval);
         }
         let mut reply = success(self, request);
-        if self.has(Defect::ConnectReplyWithoutChannel) {
-            reply.remove("channel");
-        }
         let mut advice = self.advice();
         if crowded {
             advice["multiple-clients"] = true.into();
@@ -120,6 +118,7 @@ impl World {
                 if self.has(Defect::AckUnasked) {
                     reply.insert("ext".into(), json!({"ack": 1}));
                 }
+                session.last = session.queue.back().cloned().or(session.last.take());
                 session.queue.drain(..).collect()
             }
             Some(ack) => {
@@ -199,6 +198,9 @@ impl Drop for Waiting {
             && session.held.take_if(|held| held.number == self.number).is_some()
         {
             session.deadline = Some(Instant::now() + self.world.max_interval);
+            if self.world.has(Defect::CutRepeatsLast) {
+                session.queue.extend(session.last.take());
+            }
             if self.world.has(Defect::ConnectionEndsSession) {
                 state.sessions.remove(&self.client_id);
             }

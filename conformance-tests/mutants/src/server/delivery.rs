@@ -28,8 +28,8 @@ impl World {
         if let Some(data) = object {
             reply.insert("data".into(), data.clone());
         }
-        if self.has(Defect::PublishReplyWithoutChannel) {
-            reply.remove("channel");
+        if self.has(Defect::PublishReplyWithError) {
+            reply.insert("error".into(), "200::published".into());
         }
         if self.has(Defect::PublishReplyWithClientId) && sender.is_none() {
             reply.insert("clientId".into(), "none".into());
@@ -123,6 +123,9 @@ impl World {
                 1
             };
             browsers.push(session.browser.clone());
+            if session.is_deaf {
+                continue;
+            }
             if session.backlog() + copies > MAX_QUEUE || (self.has(Defect::QueueCut) && session.queue.len() == 40) {
                 continue;
             }

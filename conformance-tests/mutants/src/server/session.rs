@@ -15,6 +15,10 @@ pub(crate) struct Session {
     pub(crate) subscriptions: Vec<String>,
     /// Events that wait for a response.
     pub(crate) queue: VecDeque<Message>,
+    /// The last event that was sent to it, for a defect.
+    pub(crate) last: Option<Message>,
+    /// Whether a defect keeps events from it.
+    pub(crate) is_deaf: bool,
     /// How many events it was given.
     pub(crate) delivered: u64,
     /// The acknowledgement extension, if it was agreed on.
@@ -72,6 +76,8 @@ impl Session {
             browser,
             subscriptions: Vec::new(),
             queue: VecDeque::new(),
+            last: None,
+            is_deaf: false,
             delivered: 0,
             ack: ack.then(Ack::default),
             held: None,

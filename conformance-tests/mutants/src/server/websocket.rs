@@ -28,6 +28,8 @@ use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 const MAX_MESSAGE: usize = 4 << 20;
 /// How many replies of connects may wait to be written.
 const MAX_READY: usize = 64;
+/// How many places for connections a frame costs with a defect.
+const FRAME_PLACES: usize = 16;
 /// How long a write may take.
 const WRITE_TIME: Duration = Duration::from_secs(10);
 
@@ -148,10 +150,8 @@ fn read(world: &Arc<World>, text: &[u8], origin: &Origin) -> Result<Vec<message:
 
 /// What a frame costs with a defect.
 fn leak(world: &World) {
-    if let Ok(place) = world.places.try_acquire()
-        && world.has(Defect::FramesLeak)
-    {
-        place.forget();
+    if world.has(Defect::FramesLeak) {
+        world.places.forget_permits(FRAME_PLACES);
     }
 }
 

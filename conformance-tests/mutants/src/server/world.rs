@@ -16,6 +16,8 @@ use tokio::time::Instant;
 const MAX_CONNECTIONS: usize = 4096;
 /// What some defect takes for a long name.
 const LONG_NAME: usize = 10_000;
+/// And for a large batch.
+const LARGE_BATCH: usize = 1_000;
 
 /// The server's state and settings.
 pub(crate) struct World {
@@ -90,6 +92,9 @@ impl World {
     pub(crate) fn receive(self: &Arc<Self>, batch: &[Message], origin: &Origin) -> Answer {
         let mut answer = Answer::default();
         let mut state = self.state();
+        if batch.len() > LARGE_BATCH && self.has(Defect::LargeBatchDropped) {
+            return answer;
+        }
         let batch: Vec<&Message> = batch.iter().filter(|message| !self.passes_over(message)).collect();
         let handshake = batch.iter().copied().find(|message| message::channel(message) == "/meta/handshake");
         if let Some(handshake) = handshake {
@@ -198,7 +203,11 @@ impl World {
         let mine = |session: &&mut Session| {
             session.pushes() && session.socket.as_ref().is_some_and(|other| Arc::ptr_eq(other, socket))
         };
-        state.sessions.values_mut().filter(mine).flat_map(|session| session.queue.drain(..)).collect()
+        let take = |session: &mut Session| {
+            session.last = session.queue.back().cloned().or(session.last.take());
+            std::mem::take(&mut session.queue)
+        };
+        state.sessions.values_mut().filter(mine).flat_map(take).collect()
     }
 
     /// Whose turn it is to write events of a channel.
