@@ -118,6 +118,8 @@ fn judge(act: Act, there: bool, outcome: &Outcome) -> Result<(), String> {
     let fine = match act {
         // A server may accept publishes without a session, and need not answer those that it took.
         Act::Publish => !(right && refused),
+        // Whether the end of what was not subscribed to succeeds is the question of another case.
+        Act::Unsubscribe if right => matches!(outcome, Outcome::Reply { .. }),
         _ if right => outcome.success().is_ok(),
         _ => refused,
     };
