@@ -118,7 +118,7 @@ impl World {
                 if self.has(Defect::AckUnasked) {
                     reply.insert("ext".into(), json!({"ack": 1}));
                 }
-                session.last = session.queue.back().cloned().or(session.last.take());
+                session.last = session.queue.back().cloned().or_else(|| session.last.take());
                 session.queue.drain(..).collect()
             }
             Some(ack) => {

@@ -118,16 +118,7 @@ impl World {
                 "/meta/unsubscribe" => answer.messages.push(self.unsubscribe(&mut state, message, known)),
                 _ => answer.messages.push(self.publish(&mut state, message, known)),
             }
-            let is_refused = answer.messages.last().is_some_and(|reply| reply.get("successful") == Some(&false.into()));
-            if let Some(id) = speakers.last().filter(|_| is_refused && self.has(Defect::RefusalEndsSession)) {
-                state.sessions.remove(id);
-            }
-            // Not the connects: each would bring an event, and each event a connect.
-            let is_shown = matches!(message::channel(message), "/meta/handshake" | "/meta/subscribe");
-            if self.has(Defect::MetaToSubscribers) && is_shown {
-                let channel = message::channel(message).to_owned();
-                self.deliver(&mut state, &channel, &Message::from_iter([("data".to_owned(), Value::Null)]));
-            }
+            self.disturb(&mut state, message, &speakers, &answer);
         }
         if self.has(Defect::RepliesCut) && batch.len() > 3 {
             answer.messages.truncate(3);
@@ -137,6 +128,20 @@ impl World {
         }
         self.wake(&mut state);
         answer
+    }
+
+    /// What defects do when a message has been carried out.
+    fn disturb(&self, state: &mut State, message: &Message, speakers: &BTreeSet<String>, answer: &Answer) {
+        let is_refused = answer.messages.last().is_some_and(|reply| reply.get("successful") == Some(&false.into()));
+        if let Some(id) = speakers.last().filter(|_| is_refused && self.has(Defect::RefusalEndsSession)) {
+            state.sessions.remove(id);
+        }
+        // Not the connects: each would bring an event, and each event a connect.
+        let is_shown = matches!(message::channel(message), "/meta/handshake" | "/meta/subscribe");
+        if self.has(Defect::MetaToSubscribers) && is_shown {
+            let channel = message::channel(message).to_owned();
+            self.deliver(state, &channel, &Message::from_iter([("data".to_owned(), Value::Null)]));
+        }
     }
 
     /// Whether a defect lets this message go without an answer.
@@ -162,7 +167,7 @@ impl World {
         if checked.is_some_and(|first| first.browser == origin.browser.id) {
             return Some(id.to_owned());
         }
-        let Some(session) = state.sessions.get(id) else { return None };
+        let session = state.sessions.get(id)?;
         let unchecked = self.has(Defect::StolenIdAccepted) || (self.has(Defect::BatchUnderFirstIdentity) && index > 0);
         (session.browser == origin.browser.id || unchecked).then(|| id.to_owned())
     }
@@ -204,7 +209,7 @@ impl World {
             session.pushes() && session.socket.as_ref().is_some_and(|other| Arc::ptr_eq(other, socket))
         };
         let take = |session: &mut Session| {
-            session.last = session.queue.back().cloned().or(session.last.take());
+            session.last = session.queue.back().cloned().or_else(|| session.last.take());
             std::mem::take(&mut session.queue)
         };
         state.sessions.values_mut().filter(mine).flat_map(take).collect()
