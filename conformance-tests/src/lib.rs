@@ -14,6 +14,7 @@ pub mod case;
 pub mod cli;
 pub mod expected;
 pub mod json;
+mod login;
 pub mod observer;
 pub mod pattern;
 pub mod peer;

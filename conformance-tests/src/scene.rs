@@ -1,9 +1,9 @@
 //! The world of one case: its target, its channels, its peers' tasks and its transcript. Nothing is shared between cases but the
 //! target and the observer.
 
-use crate::json::Json;
+use crate::json::{Json, object};
 use crate::observer::Observer;
-use crate::peer::{Peer, Transport};
+use crate::peer::{Outcome, Peer, Sent, Transport};
 use crate::target::Target;
 use crate::transcript::{Direction, Transcript};
 use crate::wire::http::Response;
@@ -98,15 +98,17 @@ impl Scene {
             peer.set_fenced();
         }
         let publisher = self.fence_publisher().await?;
-        publisher.publish(&channel, number.into()).await?;
-        let deadline = Instant::now() + self.target.budget.answer();
+        let sent = publisher.send(&[object([("channel", channel.as_str().into()), ("data", number.into())])]);
+        let deadline = peer.delivery_deadline();
         let there = |peer: &Peer| {
             peer.has_event(|event| {
                 event.get_str("channel") == Some(&channel) && event.get("data") == Some(&number.into())
             })
         };
-        let came =
-            if peer.is_live() { peer.until(deadline, there).await } else { peer.poll_until(deadline, there).await };
+        let came = tokio::select! {
+            came = peer.fetch_until(deadline, there) => came,
+            why = refused(&publisher, &sent, deadline) => return Err(format!("publishing to {channel}: {why}")),
+        };
         if came {
             return Ok(());
         }
@@ -123,5 +125,16 @@ impl Scene {
         peer.keep_alive();
         self.fence.replace(Some(peer.clone()));
         Ok(peer)
+    }
+}
+
+/// Ends if a publish is refused, and only then: whether it is answered does not count, what it does is.
+async fn refused(publisher: &Peer, sent: &Sent, deadline: Instant) -> String {
+    match publisher.outcome(sent, 0, deadline).await {
+        Outcome::Silence(_) | Outcome::Http { status: 200..=299, .. } => std::future::pending().await,
+        outcome => match outcome.success() {
+            Ok(_) => std::future::pending().await,
+            Err(why) => why,
+        },
     }
 }

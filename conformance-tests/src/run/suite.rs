@@ -264,9 +264,7 @@ async fn attempt(
 ) -> (Outcome, Option<Duration>) {
     let started = Instant::now();
     let (finding, transcript) = match (missing(instance, subject), subject) {
-        (Some(what), _) => {
-            (Finding::new(Verdict::Unimplemented, format!("the {} has no {what}", subject.role())), Vec::new())
-        }
+        (Some(finding), _) => (finding, Vec::new()),
         (None, Subject::Server(target)) => ask_server(shared, instance, target, number).await,
         (None, Subject::Client(actor)) => ask_client(shared, instance, actor, number).await,
     };
@@ -304,10 +302,18 @@ async fn ask_client(
     (played.finding, played.transcript)
 }
 
-fn missing(instance: &Instance, subject: &Subject) -> Option<String> {
+/// What keeps a case from being asked at all. Who offers a transport has it, so that what is broken there is not just missing.
+fn missing(instance: &Instance, subject: &Subject) -> Option<Finding> {
+    if let Subject::Server(target) = subject
+        && let Some(why) = target.broken.get(&instance.transport)
+    {
+        let why = format!("the server offers {}, and does not serve it: {why}", instance.transport);
+        return Some(Finding::new(Verdict::Blocked, why));
+    }
     let transport = instance.transport.name().to_owned();
     let needs = instance.case.needs.iter().chain([&transport]);
-    needs.into_iter().find(|need| !subject.capabilities().contains(*need)).cloned()
+    let what = needs.into_iter().find(|need| !subject.capabilities().contains(*need))?;
+    Some(Finding::new(Verdict::Unimplemented, format!("the {} has no {what}", subject.role())))
 }
 
 async fn judge(scene: &Rc<Scene>, instance: &Instance) -> Finding {
