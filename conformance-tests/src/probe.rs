@@ -2,7 +2,6 @@
 //! `unimplemented`, never a failure.
 
 use crate::json::{Json, object};
-use crate::observer::Observer;
 use crate::peer::{Outcome, PUBLISH_ACK, Peer, Transport, messages_of};
 use crate::scene::Scene;
 use crate::target::Target;
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 
 /// Fills in what is known of a target. The error says why no case can be run against it.
 pub async fn discover(mut target: Target) -> Result<Target, String> {
-    let scene = Scene::new(Rc::new(target.clone()), Rc::new(Observer::default()), "/conformance/probe".into(), 0);
+    let scene = Scene::new(Rc::new(target.clone()), None, "discovery".into(), "/conformance/probe".into(), 0);
     let found = probe(&scene, &mut target).await;
     scene.close();
     found.map(|()| target)

@@ -2,7 +2,7 @@
 //! target and the observer.
 
 use crate::json::{Json, object};
-use crate::observer::Observer;
+use crate::observer::{Observer, Witness};
 use crate::peer::{Outcome, Peer, Sent, Transport};
 use crate::target::Target;
 use crate::transcript::{Direction, Transcript};
@@ -16,8 +16,8 @@ use tokio::time::Instant;
 pub struct Scene {
     /// The server under test.
     pub target: Rc<Target>,
-    /// What the whole run watches for.
-    pub observer: Rc<Observer>,
+    /// Watches it for the whole run.
+    pub witness: Witness,
     /// What went over the wire.
     pub transcript: Transcript,
     /// The beginning of this case's channel names: `/conformance/<run>/<case>`.
@@ -31,12 +31,13 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// An empty world.
-    pub fn new(target: Rc<Target>, observer: Rc<Observer>, base: String, seed: u64) -> Rc<Self> {
+    /// An empty world, of the case of this id; watched by the observer if there is one.
+    pub fn new(target: Rc<Target>, observer: Option<Rc<Observer>>, id: String, base: String, seed: u64) -> Rc<Self> {
+        let transcript = Transcript::new();
         Rc::new(Self {
             target,
-            observer,
-            transcript: Transcript::new(),
+            witness: Witness::new(observer, id, transcript.clone()),
+            transcript,
             base,
             seed,
             ids: Cell::new(0),

@@ -404,7 +404,7 @@ impl Peer {
     fn arrive(&self, exchange: Option<usize>, messages: Vec<Json>) {
         let at = Instant::now();
         for message in &messages {
-            self.inner.scene.observer.message(self, message);
+            self.inner.scene.witness.message(self, message);
         }
         let mut state = self.inner.state.borrow_mut();
         for message in &messages {
