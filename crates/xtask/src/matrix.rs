@@ -2,6 +2,7 @@
 //! that one in conformance-tests/clients does, and the tables and the page of what was found. The test run asks a part of them, see
 //! [`IN_TESTS`].
 
+mod paths;
 mod target;
 
 use std::{fs, path::Path, path::PathBuf, process::Command, time::Duration};
@@ -171,6 +172,9 @@ pub(crate) fn ask(binary: &Path, implementation: Implementation, level: &str) ->
         How::TimedOut(limit) => anyhow::bail!("the suite was still running after {} s", limit.as_secs()),
     };
     let text = fs::read_to_string(&result).with_context(|| format!("cannot read {}", result.display()))?;
+    let home = std::env::home_dir();
+    let text = paths::without(&text, workspace::root(), home.as_deref());
+    fs::write(&result, &text).with_context(|| format!("cannot write {}", result.display()))?;
     let Report { counts } = serde_json::from_str(&text).context("a result that is no result")?;
     let bad = counts.fail + counts.blocked + counts.inconclusive + counts.error;
     Ok(Found {
