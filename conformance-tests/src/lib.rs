@@ -25,6 +25,8 @@ pub mod scene;
 pub mod spec;
 pub mod stage;
 pub mod target;
+#[cfg(test)]
+mod testing;
 pub mod transcript;
 pub mod verdict;
 pub mod wire;

@@ -7,6 +7,8 @@
 mod exchange;
 mod keeper;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use exchange::{Answer, Outcome, messages_of};
 pub use socket::SocketEnd;

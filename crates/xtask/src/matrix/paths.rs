@@ -32,10 +32,10 @@ mod tests {
 
     #[test]
     fn paths_of_a_machine_are_taken_out_and_nothing_else() {
-        let (checkout, home) = (Path::new("/tmp/work/checkout"), Path::new("/home/me"));
+        let (checkout, home) = (Path::new("/tmp/src/checkout"), Path::new("/home/me"));
         for (text, wanted) in [
-            ("'/tmp/work/checkout/conformance-tests/clients/faye' {url}", "'conformance-tests/clients/faye' {url}"),
-            ("in /tmp/work/checkout: no such file", "in .: no such file"),
+            ("'/tmp/src/checkout/conformance-tests/clients/faye' {url}", "'conformance-tests/clients/faye' {url}"),
+            ("in /tmp/src/checkout: no such file", "in .: no such file"),
             (r"at file:///home/me/.npm/x.js:3:1\n", r"at file://~/.npm/x.js:3:1\n"),
             ("HOME=/home/me", "HOME=~"),
             (r#"{"text":"cannot read /tmp/a-b/c.json"}"#, r#"{"text":"cannot read …/c.json"}"#),
