@@ -7,6 +7,7 @@ use self::options::{ChoiceArgs, ReportFile, ToldArgs};
 use crate::case::{self, Case, Kind};
 use crate::expected::Expected;
 use crate::json::{Json, object, parse};
+use crate::peer::Transport;
 use crate::probe::discover;
 use crate::report::{Terminal, html, junit, markdown, result, summary};
 use crate::run::{Choice, Outcome, Progress, Subject, Suite, run};
@@ -137,10 +138,14 @@ fn print(text: &str) {
 
 fn list(json: bool, only: &[String]) -> Result<u8, Stopped> {
     let cases = case::all().map_err(usage)?;
-    if let Some(pattern) = only.iter().find(|pattern| !cases.iter().any(|case| case.is_named(pattern))) {
+    let fits = |case: &Case, pattern: &str| {
+        let over = |transport: &Transport| crate::run::like(pattern, &format!("{}[{transport}]", case.id));
+        case.is_named(pattern) || case.transports.iter().any(over)
+    };
+    if let Some(pattern) = only.iter().find(|pattern| !cases.iter().any(|case| fits(case, pattern))) {
         return Err(usage(format!("no case is like {pattern:?}")));
     }
-    let named = |case: &Case| only.is_empty() || only.iter().any(|pattern| case.is_named(pattern));
+    let named = |case: &Case| only.is_empty() || only.iter().any(|pattern| fits(case, pattern));
     let cases: Vec<_> = cases.into_iter().filter(named).collect();
     if json {
         let items = cases.iter().map(describe).map(|case| format!("  {case}")).collect::<Vec<_>>();
