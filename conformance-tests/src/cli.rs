@@ -227,7 +227,7 @@ impl Prepared {
         if suite.instances.is_empty() {
             return Err(usage("no case is selected"));
         }
-        let file = self.told.expect.as_deref().unwrap_or(Path::new("")).display();
+        let file = self.told.expect.as_deref().unwrap_or_else(|| Path::new("")).display();
         let checked = self.expected.check(suite.instances.iter().chain(&suite.left_out));
         checked.map_err(|why| usage(format!("{file}: {why}")))
     }

@@ -175,19 +175,26 @@ impl TestServer {
     }
 
     fn publish(self: &Rc<Self>, channel: &str, message: &Json) {
-        let event = object([("channel", channel.into()), ("data", message.get("data").cloned().unwrap_or(Json::Null))]);
-        let (server, channel) = (self.clone(), channel.to_owned());
+        let data = message.get("data").cloned().unwrap_or(Json::Null);
+        let (late, channel) = (self.habits.late, channel.to_owned());
+        if late.is_zero() || !channel.ends_with("/late") {
+            return self.deliver(&channel, data);
+        }
+        let server = self.clone();
         tokio::task::spawn_local(async move {
-            if channel.ends_with("/late") {
-                sleep(server.habits.late).await;
-            }
-            for session in server.sessions.borrow_mut().values_mut() {
-                if session.subscriptions.contains(&channel) {
-                    session.queue.push(event.clone());
-                }
-            }
-            server.news.notify_waiters();
+            sleep(late).await;
+            server.deliver(&channel, data);
         });
+    }
+
+    fn deliver(&self, channel: &str, data: Json) {
+        let event = object([("channel", channel.into()), ("data", data)]);
+        for session in self.sessions.borrow_mut().values_mut() {
+            if session.subscriptions.iter().any(|subscription| subscription == channel) {
+                session.queue.push(event.clone());
+            }
+        }
+        self.news.notify_waiters();
     }
 }
 

@@ -183,7 +183,7 @@ mod tests {
         assert!(ReportFile::open(&[inside("a.json")]).is_err(), "the folder is not there");
         std::fs::create_dir(&folder).expect("a folder");
         std::fs::write(folder.join("a.json"), "older and longer").expect("a file");
-        let files = ReportFile::open(&[inside("a.json")]).ok().expect("it can be written");
+        let Ok(files) = ReportFile::open(&[inside("a.json")]) else { panic!("it can be written") };
         let read = || std::fs::read_to_string(folder.join("a.json")).expect("it is there");
         assert_eq!(read(), "older and longer");
         files.into_iter().for_each(|file| assert!(file.write("new").is_ok()));

@@ -41,6 +41,28 @@ async fn connects_come_after_the_interval_as_long_as_the_advice_is_to_retry() {
 }
 
 #[tokio::test]
+async fn a_publish_is_not_refused_by_a_server_that_answers_none_unless_it_says_so() {
+    let local = tokio::task::LocalSet::new();
+    local
+        .run_until(async {
+            let (_, mut target) = TestServer::start(Habits { answers_publishes: false, ..Habits::default() }).await;
+            for answers in [false, true] {
+                if answers {
+                    target.capabilities.insert(super::PUBLISH_ACK.into());
+                }
+                let scene = scene(target.clone());
+                let peer = Peer::new(&scene, "a", Transport::LongPolling);
+                peer.handshake(None).await.expect("a session");
+                assert_eq!(peer.publish("/x", 1.into()).await.is_ok(), !answers, "it is known to answer: {answers}");
+                peer.set_client_id(Some("nobody".into()));
+                assert!(peer.publish("/x", 1.into()).await.is_err(), "it is refused");
+                scene.close();
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn discovery_tells_what_is_not_there_from_what_is_broken_and_whether_publishes_are_answered() {
     let local = tokio::task::LocalSet::new();
     local
