@@ -25,8 +25,9 @@ pub(crate) struct Habits {
     pub(crate) interval: u64,
     pub(crate) reconnect: &'static str,
     pub(crate) answers_publishes: bool,
-    /// How much later than others events come on channels that end with `/late`.
+    /// How much later than others events come on channels that end like this.
     pub(crate) late: Duration,
+    pub(crate) late_on: &'static str,
     /// The `ext` without which it refuses handshakes.
     pub(crate) token: Option<&'static str>,
     /// What handshakes offer.
@@ -40,6 +41,7 @@ impl Default for Habits {
             reconnect: "retry",
             answers_publishes: true,
             late: Duration::ZERO,
+            late_on: "/late",
             token: None,
             offers: r#"["long-polling"]"#,
         }
@@ -177,7 +179,7 @@ impl TestServer {
     fn publish(self: &Rc<Self>, channel: &str, message: &Json) {
         let data = message.get("data").cloned().unwrap_or(Json::Null);
         let (late, channel) = (self.habits.late, channel.to_owned());
-        if late.is_zero() || !channel.ends_with("/late") {
+        if late.is_zero() || !channel.ends_with(self.habits.late_on) {
             return self.deliver(&channel, data);
         }
         let server = self.clone();

@@ -1,7 +1,7 @@
 //! Cases against servers that are correct and have habits that a suite may not hold against them.
 
 use super::script;
-use crate::case::{Kind, parse_file};
+use crate::case::{Case, Kind, all, parse_file};
 use crate::json::parse;
 use crate::peer::{PUBLISH_ACK, Transport};
 use crate::target::Target;
@@ -12,7 +12,10 @@ use std::time::Duration;
 /// The verdict of these steps against a server of these habits; `knows` is what discovery would have found.
 async fn verdict(steps: &str, habits: Habits, knows: impl Fn(&mut Target)) -> Verdict {
     let text = format!(r#"[{{"id":"X-1","level":"must","clauses":["BX-HS-1"],"title":"t","steps":[{steps}]}}]"#);
-    let Kind::Steps(steps) = parse_file("f", &text).expect("a case").remove(0).kind else { panic!("steps") };
+    verdict_of(&parse_file("f", &text).expect("a case").remove(0), habits, knows).await
+}
+
+async fn verdict_of(case: &Case, habits: Habits, knows: impl Fn(&mut Target)) -> Verdict {
     let local = tokio::task::LocalSet::new();
     local
         .run_until(async {
@@ -20,7 +23,11 @@ async fn verdict(steps: &str, habits: Habits, knows: impl Fn(&mut Target)) -> Ve
             target.capabilities.insert(PUBLISH_ACK.into());
             knows(&mut target);
             let scene = scene(target);
-            let found = script::run(&scene, Transport::LongPolling, &steps).await;
+            let found = match &case.kind {
+                Kind::Steps(steps) => script::run(&scene, Transport::LongPolling, steps).await,
+                Kind::Code(code) => code(scene.clone(), Transport::LongPolling).await,
+                _ => panic!("no case about a server"),
+            };
             scene.close();
             found.verdict
         })
@@ -41,6 +48,18 @@ async fn an_event_that_the_fence_overtook_is_waited_for_and_one_that_never_comes
     assert_eq!(verdict(&received(r#"{"data":1}"#), late(60_000), |_| {}).await, Verdict::Fail);
     assert_eq!(verdict(&received(r#"{"data":1},{"data":2}"#), late(0), |_| {}).await, Verdict::Fail);
     assert_eq!(verdict(&received(""), late(0), |_| {}).await, Verdict::Fail);
+}
+
+#[tokio::test]
+async fn many_clients_wait_for_what_the_fence_overtook_too() {
+    let case = all().expect("cases").into_iter().find(|case| case.id == "MO-010").expect("there is such a case");
+    let late = |ms| Habits { late: Duration::from_millis(ms), late_on: "/own/1", ..Habits::default() };
+    let silent = Habits { answers_publishes: false, ..late(0) };
+    assert_eq!(verdict_of(&case, late(600), |target| target.budget.answer *= 4).await, Verdict::Pass);
+    assert_eq!(verdict_of(&case, silent.clone(), |target| target.capabilities.clear()).await, Verdict::Pass);
+    assert_eq!(verdict_of(&case, late(60_000), |_| {}).await, Verdict::Fail);
+    let lost = Habits { late: Duration::from_secs(60), ..silent };
+    assert_eq!(verdict_of(&case, lost, |target| target.capabilities.clear()).await, Verdict::Fail);
 }
 
 #[tokio::test]

@@ -133,7 +133,8 @@ fn introduced(table: &str) -> String {
     format!(
         "# Results\n\nMade by `cargo xtask matrix` on {date}. [RESULTS.html](RESULTS.html), to be opened in a browser, has what went over \
          the wire. What the verdicts\nmean stands in [README.md](README.md); why somebody does not pass, where it is known, beside the \
-         scripts that start them, in\n[targets](targets) and [clients](clients). `hardened` is beyond the published text. Cases over \
+         scripts that start them, in\n[targets](targets) and [clients](clients). `hardened` is beyond the published text. The origin of a case \
+         says\nwhether its clauses are in the published text or were added by this project. Cases over \
          several transports count once for\neach; their rows have the worst verdict. A `·` is a pass, a `–` something that is not \
          there.\n\n{table}"
     )
