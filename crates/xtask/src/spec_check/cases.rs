@@ -125,6 +125,10 @@ fn append(path: &str, text: &str, cases: &mut Vec<Case>, findings: &mut Vec<Find
 }
 
 impl Case {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     fn finding(&self, what: &str) -> Finding {
         Finding { path: self.path.clone(), line: None, what: format!("{} {what}", self.id) }
     }

@@ -22,6 +22,8 @@ static ORIGINAL: LazyLock<Copy> = LazyLock::new(|| {
     let names_clauses = |source: &Source| source.text.contains("BX-") || source.text.contains("fn bx_");
     sources.retain(|source| source.path.starts_with("protocol-spec/") || names_clauses(source));
     sources.retain(|source| !source.path.starts_with(cases::FOLDER));
+    // They are about the real cases.
+    sources.retain(|source| !source.path.starts_with("conformance-tests/RESULTS"));
     let (spec, _) = read(&sources);
     let others = spec.clauses.values().filter(|clause| clause.is_active() && clause.no_case.is_none());
     let others =
@@ -218,6 +220,24 @@ fn cases_that_the_suite_lists_count_too() {
     let copy = Copy::new().edit(CASES, "\"BX-HS-7\", ", "");
     let listed = r#"[{"id": "X-003", "level": "must", "clauses": ["BX-HS-7"], "title": "x"}]"#;
     assert_eq!(check(&copy.0, Some(listed)).findings, []);
+}
+
+#[test]
+fn results_of_cases_that_there_are_not_are_refused_and_older_ones_are_noted() {
+    let mut copy = Copy::new();
+    copy.0.push(Source::new("conformance-tests/RESULTS.md", "| case | level |\n| X-001 | must |\n| X-009 | must |\n"));
+    copy.0.push(Source::new("conformance-tests/RESULTS.html", r#"{"case":"X-001"},{"case":"X-008"}"#));
+    let report = check(&copy.0, Some("[]"));
+    let found: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "conformance-tests/RESULTS.html: has results of cases that there are not: X-008; `cargo xtask matrix`",
+            "conformance-tests/RESULTS.md: has results of cases that there are not: X-009; `cargo xtask matrix`",
+        ]
+    );
+    let note = "conformance-tests/RESULTS.html is older than these cases, `cargo xtask matrix` makes it anew: X-002";
+    assert_eq!(report.notes, [note]);
 }
 
 #[test]
