@@ -129,7 +129,10 @@ impl World {
                 ack.unacknowledged.iter().map(|(_, event)| event.clone()).collect()
             }
         };
-        events.into_iter().chain([reply]).collect()
+        let alone = self.has(Defect::AdviceAlone).then(|| {
+            Message::from_iter([("successful".to_owned(), true.into()), ("advice".to_owned(), self.advice())])
+        });
+        events.into_iter().chain([reply]).chain(alone).collect()
     }
 
     /// The reply to a connect whose session was ended by its client.

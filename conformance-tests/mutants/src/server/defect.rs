@@ -278,7 +278,7 @@ bayeux_mutants::defects! {
     QueueInherited "queue-inherited" "what waits when a session ends reaches the next one of its browser"
         kills ["SE-016"] also [];
     SubscribeBehindConnect "subscribe-behind-connect" "a subscribe waits until the connect of its session is answered"
-        kills ["CN-026" "ENV-029"] also [];
+        kills ["CN-026" "ENV-029"] also ["HS-018"];
     FirstPieceOnly "first-piece-only" "a body ends with what of it comes first"
         kills ["ENV-007" "ENV-006"] also [];
     HalfBodyRun "half-body-run" "what came of a body that breaks off is carried out"
@@ -315,8 +315,10 @@ bayeux_mutants::defects! {
         also ["AK-002" "BAD-006" "CH-011" "CN-001" "CN-009" "DC-001" "DC-004" "DL-001" "ENV-001" "ENV-005" "HS-001" "HS-002" "HS-006" "HS-018" "ID-001" "PB-001" "SB-001" "SB-004" "US-003" "WS-001"];
     AnyExtensionAgreed "any-extension-agreed" "a WebSocket is agreed upon with whatever extensions and protocols were asked for"
         kills ["WS-037"] also [];
-    PlainTextRefusals "plain-text-refusals" "what is no batch is answered on a WebSocket by a text that is no JSON"
-        kills ["ALL-007"] also ["BAD-006"];
+    BlankTexts "blank-texts" "behind each reply to a connect a WebSocket is sent a blank, to keep it open"
+        kills ["ALL-007"] also [];
+    AdviceAlone "advice-alone" "advice comes as a message of its own too, which has no channel"
+        kills ["ALL-001"] also [];
     AckNamedOddly "ack-named-oddly" "the reply to a handshake names a version of the acknowledgements"
         kills ["AK-001"] also [];
     AckPushed "ack-pushed" "events are pushed to a WebSocket also where they are to be acknowledged"

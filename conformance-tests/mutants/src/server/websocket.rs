@@ -116,12 +116,7 @@ async fn talk(world: &Arc<World>, mut socket: Socket, origin: &Origin) {
                         messages
                     }
                     Err(_) if world.has(Defect::SocketBadJsonIgnored) => continue,
-                    Err(_) => {
-                        if world.has(Defect::PlainTextRefusals) && socket.send(Frame::text("no batch")).await.is_err() {
-                            return;
-                        }
-                        return close(&mut socket, CloseCode::Policy).await;
-                    }
+                    Err(_) => return close(&mut socket, CloseCode::Policy).await,
                 },
                 Some(Ok(Frame::Ping(_))) if world.has(Defect::PingEndsSocket) => return,
                 Some(Ok(Frame::Close(_))) if world.has(Defect::CloseUnanswered) => return,
@@ -164,7 +159,12 @@ async fn write(world: &World, socket: &mut Socket, messages: &[message::Message]
         None => None,
     };
     let text = serde_json::to_string(messages).expect("maps with strings as keys can be written");
-    matches!(timeout(WRITE_TIME, socket.send(Frame::text(text))).await, Ok(Ok(())))
+    let is_written = matches!(timeout(WRITE_TIME, socket.send(Frame::text(text))).await, Ok(Ok(())));
+    let is_blank_due = messages.iter().any(|message| message::channel(message) == "/meta/connect");
+    if is_blank_due && world.has(Defect::BlankTexts) {
+        return is_written && socket.send(Frame::text(" ")).await.is_ok();
+    }
+    is_written
 }
 
 async fn close(socket: &mut Socket, code: CloseCode) {
