@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How much earlier than another moment is clearly before it, on any machine.
+const CLEARLY: Duration = Duration::from_millis(100);
+
 /// What is known of the peer's times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
@@ -13,6 +16,8 @@ pub struct Budget {
     pub expiry: Option<Duration>,
     /// What one exchange may take before it counts as unanswered.
     pub answer: Duration,
+    /// The longest that an answer took when nothing else was asked.
+    pub slowest: Duration,
     /// Multiplies whatever is waited for at most; for slow machines.
     pub scale: f64,
 }
@@ -24,6 +29,7 @@ impl Default for Budget {
             interval: Duration::ZERO,
             expiry: None,
             answer: Duration::from_secs(5),
+            slowest: Duration::ZERO,
             scale: 1.0,
         }
     }
@@ -33,6 +39,17 @@ impl Budget {
     /// The longest that a plain answer may take.
     pub fn answer(&self) -> Duration {
         self.answer.mul_f64(self.scale)
+    }
+
+    /// The longest that an event may take to a client that waits this long between its connects: it may come with the connect that
+    /// follows.
+    pub fn delivery(&self, interval: Duration) -> Duration {
+        self.answer() + self.interval.max(interval)
+    }
+
+    /// Whether an answer that waited for the whole timeout can be told from one that came by this time.
+    pub fn tells_apart(&self, bound: Duration) -> bool {
+        self.timeout.saturating_sub(bound) >= (self.slowest * 3).max(CLEARLY)
     }
 
     /// The longest that a held connect may take: its timeout, a quarter of that at least a second, and an answer.
@@ -80,5 +97,23 @@ mod tests {
         assert_eq!(budget.time("T-500ms").expect("fine"), Duration::from_millis(3500));
         assert!(budget.time("3 days").is_err());
         assert!(Budget::default().time("X").is_err());
+    }
+
+    #[test]
+    fn an_event_may_wait_for_the_connect_after_the_interval() {
+        let budget = Budget { interval: Duration::from_secs(7), ..Budget::default() };
+        assert_eq!(budget.delivery(Duration::ZERO), Duration::from_secs(12));
+        assert_eq!(budget.delivery(Duration::from_secs(9)), Duration::from_secs(14));
+    }
+
+    #[test]
+    fn a_timeout_that_is_hardly_longer_than_an_answer_tells_nothing() {
+        let ms = Duration::from_millis;
+        let tells = |timeout, slowest| {
+            let budget = Budget { timeout: ms(timeout), slowest: ms(slowest), ..Budget::default() };
+            budget.tells_apart(ms(timeout).mul_f64(0.8))
+        };
+        assert!(tells(2000, 5) && tells(1000, 60));
+        assert!(!tells(1000, 70) && !tells(400, 5) && !tells(0, 0));
     }
 }

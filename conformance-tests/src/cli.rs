@@ -3,10 +3,11 @@
 mod client;
 mod options;
 
-use self::options::{ChoiceArgs, ToldArgs};
+use self::options::{ChoiceArgs, ReportFile, ToldArgs};
 use crate::case::{self, Case, Kind};
 use crate::expected::Expected;
 use crate::json::{Json, object, parse};
+use crate::peer::Transport;
 use crate::probe::discover;
 use crate::report::{Terminal, html, junit, markdown, result, summary};
 use crate::run::{Choice, Outcome, Progress, Subject, Suite, run};
@@ -137,12 +138,14 @@ fn print(text: &str) {
 
 fn list(json: bool, only: &[String]) -> Result<u8, Stopped> {
     let cases = case::all().map_err(usage)?;
-    let named = |case: &Case| {
-        let fits = |pattern: &String| {
-            crate::run::like(pattern, &case.id) || case.clauses.iter().any(|clause| crate::run::like(pattern, clause))
-        };
-        only.is_empty() || only.iter().any(fits)
+    let fits = |case: &Case, pattern: &str| {
+        let over = |transport: &Transport| crate::run::like(pattern, &format!("{}[{transport}]", case.id));
+        case.is_named(pattern) || case.transports.iter().any(over)
     };
+    if let Some(pattern) = only.iter().find(|pattern| !cases.iter().any(|case| fits(case, pattern))) {
+        return Err(usage(format!("no case is like {pattern:?}")));
+    }
+    let named = |case: &Case| only.is_empty() || only.iter().any(|pattern| fits(case, pattern));
     let cases: Vec<_> = cases.into_iter().filter(named).collect();
     if json {
         let items = cases.iter().map(describe).map(|case| format!("  {case}")).collect::<Vec<_>>();
@@ -178,6 +181,7 @@ fn server(args: ServerArgs) -> Result<u8, Stopped> {
         if list {
             return run.list(Subject::Server(Rc::new(target)));
         }
+        run.check(&Subject::Server(Rc::new(target.clone())))?;
         let target = discover(target).await.map_err(|why| (EXIT_UNREACHABLE, format!("{}: {why}", args.url)))?;
         run.run(Subject::Server(Rc::new(target)), Rc::new(Terminal::new())).await
     })
@@ -198,9 +202,11 @@ struct Prepared {
     choice: Choice,
     expected: Expected,
     told: ToldArgs,
+    files: Vec<ReportFile>,
 }
 
 impl Prepared {
+    /// Whatever can be wrong with the command line is found here, and not when the run is over.
     fn new(args: &ChoiceArgs, told: ToldArgs, jobs: usize) -> Result<Self, Stopped> {
         let expected = match &told.expect {
             None => Expected::default(),
@@ -210,24 +216,34 @@ impl Prepared {
                 Expected::parse(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?
             }
         };
-        Ok(Self { cases: case::all().map_err(usage)?, choice: args.choice(jobs)?, expected, told })
+        let (cases, choice) = (case::all().map_err(usage)?, args.choice(jobs)?);
+        let files = if args.list { Vec::new() } else { ReportFile::open(&told.report)? };
+        Ok(Self { cases, choice, expected, told, files })
+    }
+
+    /// Finds what can be wrong with the choice, before anybody is asked anything.
+    fn check(&self, subject: &Subject) -> Result<(), Stopped> {
+        let suite = Suite::new(self.cases.clone(), subject.clone(), self.choice.clone()).map_err(usage)?;
+        if suite.instances.is_empty() {
+            return Err(usage("no case is selected"));
+        }
+        let file = self.told.expect.as_deref().unwrap_or_else(|| Path::new("")).display();
+        let checked = self.expected.check(suite.instances.iter().chain(&suite.left_out));
+        checked.map_err(|why| usage(format!("{file}: {why}")))
     }
 
     fn list(self, subject: Subject) -> Result<u8, Stopped> {
-        for instance in Suite::new(self.cases, subject, self.choice).instances {
+        for instance in Suite::new(self.cases, subject, self.choice).map_err(usage)?.instances {
             print(&format!("{}\n", instance.id()));
         }
         Ok(EXIT_GOOD)
     }
 
     async fn run(self, subject: Subject, progress: Rc<dyn Progress>) -> Result<u8, Stopped> {
-        let suite = Suite::new(self.cases, subject, self.choice);
-        if suite.instances.is_empty() {
-            return Err(usage("no case is selected"));
-        }
+        let suite = Suite::new(self.cases, subject, self.choice).map_err(usage)?;
         introduce(&suite);
         let outcomes = run(&suite, progress).await;
-        write_reports(&self.told, &suite, &outcomes)?;
+        write_reports(&self.told.name, self.files, &suite, &outcomes)?;
         print(&summary(&outcomes, self.told.verbose));
         Ok(conclude(&self.expected, &outcomes, &suite))
     }
@@ -240,14 +256,9 @@ fn target(args: &ServerArgs) -> Result<Target, Stopped> {
     };
     let mut target = Target::new(&args.url, trusted.as_deref()).map_err(usage)?;
     for field in &args.header {
-        let (name, value) =
-            field.split_once(':').ok_or_else(|| usage(format!("{field:?} is no head field: NAME: VALUE")))?;
-        target.headers.push((name.trim().to_owned(), value.trim().to_owned()));
+        target.headers.push(options::header(field)?);
     }
-    if let Some(text) = &args.ext {
-        let ext = parse(text.as_bytes()).map_err(|error| usage(format!("--ext: {error}")))?;
-        target.ext = Some(ext.value);
-    }
+    target.ext = args.ext.as_deref().map(options::ext).transpose()?;
     if !(args.timeout_scale.is_finite() && args.timeout_scale > 0.0) {
         return Err(usage("--timeout-scale is a number above 0"));
     }
@@ -265,16 +276,16 @@ fn introduce(suite: &Suite) {
     say(&format!("  {} cases, seed {}\n", suite.instances.len(), suite.choice.seed));
 }
 
-fn write_reports(args: &ToldArgs, suite: &Suite, outcomes: &[Outcome]) -> Result<(), Stopped> {
-    for (kind, path) in &args.report {
-        let result = result(&args.name, suite, outcomes);
-        let text = match kind.as_str() {
-            "html" => html(&[result], &spec::requirement),
+fn write_reports(name: &str, files: Vec<ReportFile>, suite: &Suite, outcomes: &[Outcome]) -> Result<(), Stopped> {
+    for file in files {
+        let result = result(name, suite, outcomes);
+        let text = match file.kind.as_str() {
+            "html" => html(&[result], &spec::clause),
             "json" => format!("{result}\n"),
-            "markdown" => markdown(&[result]),
-            _ => junit(&args.name, outcomes),
+            "markdown" => markdown(&[result], &spec::clause),
+            _ => junit(name, outcomes),
         };
-        write(path, &text)?;
+        file.write(&text)?;
     }
     Ok(())
 }
@@ -294,11 +305,11 @@ fn side_by_side(files: &[PathBuf], page: Option<&PathBuf>, table: Option<&PathBu
         results.push(parsed.value);
     }
     if let Some(path) = page {
-        write(path, &html(&results, &spec::requirement))?;
+        write(path, &html(&results, &spec::clause))?;
     }
     match table {
-        Some(path) => write(path, &markdown(&results))?,
-        None if page.is_none() => print(&markdown(&results)),
+        Some(path) => write(path, &markdown(&results, &spec::clause))?,
+        None if page.is_none() => print(&markdown(&results, &spec::clause)),
         None => {}
     }
     Ok(EXIT_GOOD)

@@ -1,5 +1,6 @@
 //! Expectation files: which findings are known, each with its reason. What is not listed must pass, and what is listed and passes is
-//! reported too, so that a file can't outlive its reasons.
+//! reported too, so that a file can't outlive its reasons. Of several lines about one instance the most specific counts: its id with
+//! the transport, then its case's id, then a pattern.
 //!
 //! ```text
 //! # case or pattern        verdict       reason
@@ -22,6 +23,27 @@ struct Entry {
     pattern: String,
     /// More than one where time decides.
     verdicts: Vec<Verdict>,
+}
+
+/// How closely a line names an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Pattern,
+    Case,
+    Instance,
+}
+
+impl Entry {
+    fn rank(&self, instance: &Instance) -> Option<Rank> {
+        let id = instance.id();
+        if self.pattern == id {
+            Some(Rank::Instance)
+        } else if self.pattern == instance.case.id {
+            Some(Rank::Case)
+        } else {
+            like(&self.pattern, &id).then_some(Rank::Pattern)
+        }
+    }
 }
 
 /// A finding that is not as expected.
@@ -68,6 +90,11 @@ impl Expected {
             let (Some(pattern), Some(verdict)) = (words.next(), words.next()) else {
                 return Err(format!("line {line_number}: a line is a case, a verdict and a reason"));
             };
+            if pattern.chars().all(|letter| letter == '*') {
+                return Err(format!(
+                    "line {line_number}: {pattern} is about everything; name a case, or how its id begins"
+                ));
+            }
             let unknown = |one| format!("line {line_number}: no verdict is called {one:?}");
             let verdicts = verdict.split('|').map(|one| Verdict::parse(one).ok_or_else(|| unknown(one)));
             let verdicts = verdicts.collect::<Result<_, _>>()?;
@@ -82,21 +109,37 @@ impl Expected {
         Ok(Self { entries })
     }
 
+    /// Refuses a file of which two lines that are equally specific are about the same instance.
+    pub fn check<'a>(&self, instances: impl IntoIterator<Item = &'a Instance>) -> Result<(), String> {
+        for instance in instances {
+            if let [one, other, ..] = self.about(instance).as_slice() {
+                let (id, one, other) = (instance.id(), &self.entries[*one], &self.entries[*other]);
+                let (first, second) = (&one.pattern, &other.pattern);
+                return Err(format!(
+                    "line {}: {second} and {first} of line {} are both about {id}",
+                    other.line, one.line
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines about an instance that are the most specific: one, none, or such as [`Expected::check`] refuses.
+    fn about(&self, instance: &Instance) -> Vec<usize> {
+        let ranks = self.entries.iter().map(|entry| entry.rank(instance)).collect::<Vec<_>>();
+        let best = ranks.iter().flatten().max();
+        (0..ranks.len()).filter(|at| best.is_some() && ranks[*at].as_ref() == best).collect()
+    }
+
     /// What is not as expected. What is not listed should pass, be tolerated, or be unimplemented. A line may be about what was
     /// left out of this run.
     pub fn surprises(&self, outcomes: &[Outcome], left_out: &[Instance]) -> Vec<Surprise> {
         let mut surprises = Vec::new();
-        let about = |entry: &Entry, instance: &Instance| {
-            like(&entry.pattern, &instance.id()) || entry.pattern == instance.case.id
-        };
-        let mut used: Vec<bool> =
-            self.entries.iter().map(|entry| left_out.iter().any(|instance| about(entry, instance))).collect();
         for outcome in outcomes {
             let id = outcome.instance.id();
             let found = outcome.finding.verdict;
-            match self.entries.iter().position(|entry| about(entry, &outcome.instance)) {
+            match self.about(&outcome.instance).first().copied() {
                 Some(at) => {
-                    used[at] = true;
                     let verdicts = &self.entries[at].verdicts;
                     // A failure on a machine that was too busy to be sure of it is the failure that was expected.
                     let unsure = found == Verdict::Inconclusive && verdicts.contains(&Verdict::Fail);
@@ -108,9 +151,9 @@ impl Expected {
                 None => surprises.push(Surprise::Other { id, expected: Verdict::Pass, found }),
             }
         }
-        let unused = self.entries.iter().zip(used).filter(|(_, used)| !used);
-        surprises
-            .extend(unused.map(|(entry, _)| Surprise::Unused { line: entry.line, pattern: entry.pattern.clone() }));
+        let known = || outcomes.iter().map(|outcome| &outcome.instance).chain(left_out);
+        let unused = self.entries.iter().filter(|entry| !known().any(|instance| entry.rank(instance).is_some()));
+        surprises.extend(unused.map(|entry| Surprise::Unused { line: entry.line, pattern: entry.pattern.clone() }));
         surprises
     }
 }
@@ -131,6 +174,7 @@ mod tests {
             ("HS-006 broken because", "line 1: no verdict is called \"broken\""),
             ("\nHS-006 fail", "line 2: HS-006 has no reason"),
             ("HS-006 fail a\nHS-006 pass b", "line 2: HS-006 is there twice"),
+            ("\n* fail a", "line 2: * is about everything; name a case, or how its id begins"),
         ] {
             assert_eq!(Expected::parse(text).err().as_deref(), Some(what));
         }
@@ -147,6 +191,22 @@ mod tests {
         let outcome = Outcome { instance: instance(id), finding, transcript: Vec::new(), took: Duration::ZERO };
         let surprises = Expected::parse(text).expect("a file").surprises(&[outcome], &[instance("HS-007")]);
         surprises.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_most_specific_line_counts_and_two_that_are_equally_specific_are_refused() {
+        use Verdict::{Fail, Nonstrict, Pass};
+        let lines = "HS-* fail a\nHS-006 nonstrict b\nHS-006[long-polling] pass c";
+        assert!(surprises(lines, "HS-006", Pass).is_empty());
+        assert!(surprises("HS-* fail a\nHS-006 nonstrict b", "HS-006", Nonstrict).is_empty());
+        assert!(surprises("HS-006 nonstrict b\nHS-* fail a", "HS-006", Nonstrict).is_empty());
+        assert!(surprises("HS-* fail a", "HS-006", Fail).is_empty());
+        let check = |text| Expected::parse(text).expect("a file").check([&instance("HS-006")]);
+        assert_eq!(check(lines), Ok(()));
+        assert_eq!(
+            check("HS-0* fail a\nHS-* fail b"),
+            Err("line 2: HS-* and HS-0* of line 1 are both about HS-006[long-polling]".into())
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod case;
 pub mod cli;
 pub mod expected;
 pub mod json;
+mod login;
 pub mod observer;
 pub mod pattern;
 pub mod peer;
@@ -24,6 +25,8 @@ pub mod scene;
 pub mod spec;
 pub mod stage;
 pub mod target;
+#[cfg(test)]
+mod testing;
 pub mod transcript;
 pub mod verdict;
 pub mod wire;

@@ -4,10 +4,13 @@
 use crate::case::Role;
 use crate::json::Json;
 use crate::peer::{Peer, Transport, is_event};
+use crate::transcript::{Direction, Entry, Transcript};
 use crate::verdict::{Finding, Verdict};
 use crate::wire::http::Response;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
 
 /// A rule for every message, with the case that it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,17 +90,43 @@ pub struct Observer {
 struct Seen {
     checked: usize,
     broken: usize,
-    examples: Vec<String>,
+    examples: Vec<Example>,
 }
 
-impl Observer {
+/// A breach: what shows it, in which case it was seen, and what went over the wire there.
+struct Example {
+    case: String,
+    shown: String,
+    transcript: Transcript,
+}
+
+/// Watches one case for the observer of the run, or nothing: in discovery, and where the case provokes what it gets.
+pub struct Witness {
+    observer: Option<Rc<Observer>>,
+    case: String,
+    transcript: Transcript,
+}
+
+impl Witness {
+    /// Of the case of this id and transcript.
+    pub fn new(observer: Option<Rc<Observer>>, case: String, transcript: Transcript) -> Self {
+        Self { observer, case, transcript }
+    }
+
     /// Looks at a message that came.
     pub fn message(&self, peer: &Peer, message: &Json) {
         let channel = message.get_str("channel");
-        // What came without a channel can't be answered on it.
         let refusal = message.get("successful").and_then(Json::as_bool) == Some(false);
+        // What came without a channel can't be answered on it.
         self.rule(Rule::Channel, channel.is_some() || refusal, message);
-        if channel.is_some_and(|name| name.starts_with("/meta/")) {
+        self.rule(Rule::Readable, true, message);
+        let meta = channel.is_some_and(|name| name.starts_with("/meta/"));
+        if is_event(message) && !meta {
+            // Whatever else is in it may be its publisher's.
+            let hidden = message.get("clientId").is_none_or(|id| id.as_str() == peer.client_id().as_deref());
+            return self.rule(Rule::PublisherHidden, hidden, message);
+        }
+        if meta {
             self.rule(Rule::Successful, message.get("successful").and_then(Json::as_bool).is_some(), message);
         }
         if let Some(error) = message.get("error") {
@@ -106,14 +135,9 @@ impl Observer {
         if let Some(advice) = message.get("advice") {
             self.rule(Rule::Advice, is_advice(advice), message);
         }
-        if is_event(message) {
-            let hidden = message.get("clientId").is_none_or(|id| id.as_str() == peer.client_id().as_deref());
-            self.rule(Rule::PublisherHidden, hidden, message);
-        }
-        if channel == Some("/meta/handshake") && message.get("successful").and_then(Json::as_bool) == Some(false) {
+        if channel == Some("/meta/handshake") && refusal {
             self.rule(Rule::FailedHandshake, message.get("clientId").is_none(), message);
         }
-        self.rule(Rule::Readable, true, message);
     }
 
     /// Looks at a response.
@@ -141,17 +165,21 @@ impl Observer {
 
     /// Notes whether a rule was kept once, with what shows it.
     pub fn rule(&self, rule: Rule, holds: bool, shown: &Json) {
-        let mut all = self.seen.borrow_mut();
+        let Some(observer) = &self.observer else { return };
+        let mut all = observer.seen.borrow_mut();
         let seen = all.entry(rule).or_default();
         seen.checked += 1;
         if !holds {
             seen.broken += 1;
             if seen.examples.len() < 5 {
-                seen.examples.push(shown.to_string().chars().take(500).collect());
+                let shown = shown.to_string().chars().take(500).collect();
+                seen.examples.push(Example { case: self.case.clone(), shown, transcript: self.transcript.clone() });
             }
         }
     }
+}
 
+impl Observer {
     /// What became of a rule over the whole run.
     pub fn finding(&self, rule: Rule) -> Finding {
         let all = self.seen.borrow();
@@ -160,14 +188,25 @@ impl Observer {
             Some(seen) if seen.broken == 0 => Finding::pass(),
             Some(seen) => Finding::new(
                 Verdict::Fail,
-                format!(
-                    "{} of {} messages broke it, such as:\n{}",
-                    seen.broken,
-                    seen.checked,
-                    seen.examples.join("\n")
-                ),
+                format!("{} of {} messages broke it, such as:\n{}", seen.broken, seen.checked, seen.shown()),
             ),
         }
+    }
+
+    /// What went over the wire in the case in which a rule was broken first.
+    pub fn transcript(&self, rule: Rule) -> Vec<Entry> {
+        let all = self.seen.borrow();
+        let Some(first) = all.get(&rule).and_then(|seen| seen.examples.first()) else { return Vec::new() };
+        let text = format!("in {}", first.case);
+        let heading = Entry { at: Duration::ZERO, who: String::new(), connection: 0, direction: Direction::Note, text };
+        std::iter::once(heading).chain(first.transcript.entries()).collect()
+    }
+}
+
+impl Seen {
+    fn shown(&self) -> String {
+        let line = |example: &Example| format!("in {}: {}", example.case, example.shown);
+        self.examples.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -187,4 +226,43 @@ fn is_advice(advice: &Json) -> bool {
         .get("hosts")
         .is_none_or(|value| value.as_array().is_some_and(|hosts| hosts.iter().all(|host| host.as_str().is_some())));
     advice.as_object().is_some() && reconnect && number("interval") && number("timeout") && hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse;
+    use crate::scene::Scene;
+    use crate::target::Target;
+
+    /// What the observer says of a rule when this came in a case that is watched, or in one that is not.
+    fn finding(rule: Rule, text: &str, watched: bool) -> (Finding, Vec<Entry>) {
+        let observer = Rc::<Observer>::default();
+        let target = Rc::new(Target::new("http://localhost/", None).expect("a URL"));
+        let scene = Scene::new(target, watched.then(|| observer.clone()), "X-1".into(), "/base".into(), 0);
+        scene.transcript.note("a", "said");
+        let peer = Peer::new(&scene, "a", Transport::LongPolling);
+        scene.witness.message(&peer, &parse(text.as_bytes()).expect("JSON").value);
+        (observer.finding(rule), observer.transcript(rule))
+    }
+
+    #[test]
+    fn a_breach_names_its_case_and_has_what_went_over_its_wire() {
+        let (found, transcript) =
+            finding(Rule::ErrorGrammar, r#"{"channel":"/x","successful":false,"error":"no"}"#, true);
+        assert_eq!(found.verdict, Verdict::Fail);
+        assert!(found.reason.contains("in X-1: {"), "{}", found.reason);
+        let texts: Vec<_> = transcript.iter().map(|entry| entry.text.as_str()).collect();
+        assert_eq!(texts, ["in X-1", "said"]);
+    }
+
+    #[test]
+    fn what_a_publisher_wrote_and_what_a_case_provoked_is_not_judged() {
+        let event = r#"{"channel":"/x","data":{"error":7},"error":"no","advice":"none"}"#;
+        for rule in [Rule::ErrorGrammar, Rule::Advice] {
+            assert_eq!(finding(rule, event, true).0.verdict, Verdict::Unimplemented);
+        }
+        let reply = r#"{"channel":"/x","successful":false,"error":"no"}"#;
+        assert_eq!(finding(Rule::ErrorGrammar, reply, false).0.verdict, Verdict::Unimplemented);
+    }
 }

@@ -2,8 +2,7 @@
 //! `unimplemented`, never a failure.
 
 use crate::json::{Json, object};
-use crate::observer::Observer;
-use crate::peer::{Peer, Transport, messages_of};
+use crate::peer::{Outcome, PUBLISH_ACK, Peer, Transport, messages_of};
 use crate::scene::Scene;
 use crate::target::Target;
 use crate::wire::http::{Body, Request};
@@ -13,35 +12,46 @@ use tokio::time::Instant;
 
 /// Fills in what is known of a target. The error says why no case can be run against it.
 pub async fn discover(mut target: Target) -> Result<Target, String> {
-    let scene = Scene::new(Rc::new(target.clone()), Rc::new(Observer::default()), "/conformance/probe".into(), 0);
+    let scene = Scene::new(Rc::new(target.clone()), None, "discovery".into(), "/conformance/probe".into(), 0);
     let found = probe(&scene, &mut target).await;
     scene.close();
     found.map(|()| target)
 }
 
+/// Each question has a session of its own: one that waits without a connect until others are answered may have expired.
 async fn probe(scene: &Rc<Scene>, target: &mut Target) -> Result<(), String> {
     let peer = Peer::new(scene, "probe", Transport::LongPolling);
     let started = Instant::now();
     let handshake = peer.handshake(None).await?;
-    let slowest = slowest_answer(scene, started.elapsed()).await?;
+    let first = started.elapsed();
+    let advice = first_advice(&peer, &handshake).await?;
+    leave(&peer).await;
+    times(target, &advice);
+    let slowest = slowest_answer(scene, first).await?;
+    target.budget.slowest = slowest;
     target.budget.answer = (slowest * 20).max(Duration::from_secs(3));
     target.facts.insert("slowest of 10 answers".into(), format!("{:.1} ms", slowest.as_secs_f64() * 1000.0));
-    let advice = first_advice(&peer, &handshake).await?;
-    times(target, &advice);
     if !peer.jar().borrow().is_empty() {
         target.capabilities.insert("cookie".into());
         let names: Vec<_> = peer.jar().borrow().names().map(str::to_owned).collect();
         target.facts.insert("cookies".into(), names.join(", "));
     }
-    let types = handshake.get("supportedConnectionTypes").map(Json::to_string).unwrap_or_default();
-    target.facts.insert("connection types".into(), types);
-    transports(scene, target).await;
+    let types = handshake.get("supportedConnectionTypes");
+    target.facts.insert("connection types".into(), types.map(Json::to_string).unwrap_or_default());
+    transports(scene, target, types.and_then(Json::as_array).unwrap_or_default()).await;
     extensions(scene, target).await;
     if form(scene).await {
         target.capabilities.insert("form".into());
     }
-    let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
+    if answers_publishes(scene, target.budget.answer()).await? {
+        target.capabilities.insert(PUBLISH_ACK.into());
+    }
     Ok(())
+}
+
+async fn leave(peer: &Peer) {
+    // It was asked what there was to ask.
+    let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
 }
 
 async fn slowest_answer(scene: &Rc<Scene>, first: Duration) -> Result<Duration, String> {
@@ -51,7 +61,7 @@ async fn slowest_answer(scene: &Rc<Scene>, first: Duration) -> Result<Duration, 
         let started = Instant::now();
         peer.handshake(None).await?;
         slowest = slowest.max(started.elapsed());
-        let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
+        leave(&peer).await;
     }
     Ok(slowest)
 }
@@ -70,7 +80,9 @@ async fn first_advice(peer: &Peer, handshake: &Json) -> Result<Vec<Json>, String
 fn times(target: &mut Target, advice: &[Json]) {
     let last = |name: &str| advice.iter().rev().find_map(|advice| advice.get(name)?.as_f64()).filter(|ms| *ms >= 0.0);
     let time = |ms: f64| Duration::from_secs_f64(ms / 1000.0);
-    if let Some(ms) = last("timeout").filter(|ms| *ms > 0.0) {
+    // Who answers a connect that need not be held may say 0 with it.
+    let timeouts = || advice.iter().rev().filter_map(|advice| advice.get("timeout")?.as_f64()).filter(|ms| *ms >= 0.0);
+    if let Some(ms) = timeouts().find(|ms| *ms > 0.0).or_else(|| timeouts().next()) {
         target.budget.timeout = time(ms);
         target.facts.insert("timeout".into(), format!("{ms} ms"));
     }
@@ -87,14 +99,32 @@ fn times(target: &mut Target, advice: &[Json]) {
     }
 }
 
-async fn transports(scene: &Rc<Scene>, target: &mut Target) {
+/// Over which transports it serves; one that it offers and does not serve is broken.
+async fn transports(scene: &Rc<Scene>, target: &mut Target, offered: &[Json]) {
     for transport in [Transport::LongPolling, Transport::WebSocket, Transport::CallbackPolling] {
         let peer = Peer::new(scene, "probe", transport);
-        if peer.handshake(None).await.is_ok() {
-            target.capabilities.insert(transport.name().into());
-            let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
+        match peer.handshake(None).await {
+            Ok(_) => {
+                target.capabilities.insert(transport.name().into());
+                leave(&peer).await;
+            }
+            Err(why) if offered.iter().any(|name| name.as_str() == Some(transport.name())) => {
+                target.facts.insert(format!("offered and broken: {transport}"), why.clone());
+                target.broken.insert(transport, why);
+            }
+            Err(_) => {}
         }
     }
+}
+
+/// Whether a publish has a reply, be it a refusal: none is owed to a publish.
+async fn answers_publishes(scene: &Rc<Scene>, patience: Duration) -> Result<bool, String> {
+    let peer = Peer::new(scene, "probe", Transport::LongPolling);
+    peer.handshake(None).await?;
+    let sent = peer.send(&[object([("channel", "/conformance/probe".into()), ("data", 1.into())])]);
+    let outcome = peer.outcome(&sent, 0, Instant::now() + patience).await;
+    leave(&peer).await;
+    Ok(matches!(outcome, Outcome::Reply { .. }))
 }
 
 /// Extensions that the handshake's reply confirms. One that does not exist shows who confirms anything.
@@ -104,12 +134,8 @@ async fn extensions(scene: &Rc<Scene>, target: &mut Target) {
         ("timesync", object([("tc", 1.into()), ("l", 0.into()), ("o", 0.into())])),
         ("x-no-such-extension", true.into()),
     ];
-    let mut ext = target.ext.clone().unwrap_or_else(|| object([]));
-    for (name, value) in offers.clone() {
-        ext.set(name, value);
-    }
     let peer = Peer::new(scene, "probe", Transport::LongPolling);
-    let Ok(reply) = peer.handshake(Some(&object([("ext", ext)]))).await else { return };
+    let Ok(reply) = peer.handshake(Some(&object([("ext", object(offers))]))).await else { return };
     let confirmed =
         |name: &str| reply.get("ext").and_then(|ext| ext.get(name)).is_some_and(|value| *value != Json::Bool(false));
     if confirmed("x-no-such-extension") {
@@ -117,7 +143,7 @@ async fn extensions(scene: &Rc<Scene>, target: &mut Target) {
     } else {
         target.capabilities.extend(["ack", "timesync"].into_iter().filter(|name| confirmed(name)).map(str::to_owned));
     }
-    let _ = peer.request(object([("channel", "/meta/disconnect".into())])).await;
+    leave(&peer).await;
 }
 
 async fn form(scene: &Rc<Scene>) -> bool {
@@ -127,7 +153,9 @@ async fn form(scene: &Rc<Scene>) -> bool {
     let handshake =
         r#"{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["long-polling"],"id":"f"}"#;
     let message: String = url::form_urlencoded::byte_serialize(handshake.as_bytes()).collect();
-    let body = Body::Sized(format!("message={message}").into_bytes());
+    let mut body = vec![format!("message={message}").into_bytes()];
+    scene.target.complete_pieces(&mut body);
+    let body = Body::Sized(body.concat());
     let number = peer.start(Request { method: "POST".into(), target: scene.target.path(""), headers, body });
     let answer = peer.answer(number, Instant::now() + scene.target.budget.answer()).await;
     let Some(Ok(answer)) = answer else { return false };

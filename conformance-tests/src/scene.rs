@@ -1,9 +1,9 @@
 //! The world of one case: its target, its channels, its peers' tasks and its transcript. Nothing is shared between cases but the
 //! target and the observer.
 
-use crate::json::Json;
-use crate::observer::Observer;
-use crate::peer::{Peer, Transport};
+use crate::json::{Json, object};
+use crate::observer::{Observer, Witness};
+use crate::peer::{Outcome, Peer, Sent, Transport};
 use crate::target::Target;
 use crate::transcript::{Direction, Transcript};
 use crate::wire::http::Response;
@@ -16,8 +16,8 @@ use tokio::time::Instant;
 pub struct Scene {
     /// The server under test.
     pub target: Rc<Target>,
-    /// What the whole run watches for.
-    pub observer: Rc<Observer>,
+    /// Watches it for the whole run.
+    pub witness: Witness,
     /// What went over the wire.
     pub transcript: Transcript,
     /// The beginning of this case's channel names: `/conformance/<run>/<case>`.
@@ -31,12 +31,13 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// An empty world.
-    pub fn new(target: Rc<Target>, observer: Rc<Observer>, base: String, seed: u64) -> Rc<Self> {
+    /// An empty world, of the case of this id; watched by the observer if there is one.
+    pub fn new(target: Rc<Target>, observer: Option<Rc<Observer>>, id: String, base: String, seed: u64) -> Rc<Self> {
+        let transcript = Transcript::new();
         Rc::new(Self {
             target,
-            observer,
-            transcript: Transcript::new(),
+            witness: Witness::new(observer, id, transcript.clone()),
+            transcript,
             base,
             seed,
             ids: Cell::new(0),
@@ -98,15 +99,17 @@ impl Scene {
             peer.set_fenced();
         }
         let publisher = self.fence_publisher().await?;
-        publisher.publish(&channel, number.into()).await?;
-        let deadline = Instant::now() + self.target.budget.answer();
+        let sent = publisher.send(&[object([("channel", channel.as_str().into()), ("data", number.into())])]);
+        let deadline = peer.delivery_deadline();
         let there = |peer: &Peer| {
             peer.has_event(|event| {
                 event.get_str("channel") == Some(&channel) && event.get("data") == Some(&number.into())
             })
         };
-        let came =
-            if peer.is_live() { peer.until(deadline, there).await } else { peer.poll_until(deadline, there).await };
+        let came = tokio::select! {
+            came = peer.fetch_until(deadline, there) => came,
+            why = refused(&publisher, &sent, deadline) => return Err(format!("publishing to {channel}: {why}")),
+        };
         if came {
             return Ok(());
         }
@@ -123,5 +126,16 @@ impl Scene {
         peer.keep_alive();
         self.fence.replace(Some(peer.clone()));
         Ok(peer)
+    }
+}
+
+/// Ends if a publish is refused, and only then: whether it is answered does not count, what it does is.
+async fn refused(publisher: &Peer, sent: &Sent, deadline: Instant) -> String {
+    match publisher.outcome(sent, 0, deadline).await {
+        Outcome::Silence(_) | Outcome::Http { status: 200..=299, .. } => std::future::pending().await,
+        outcome => match outcome.success() {
+            Ok(_) => std::future::pending().await,
+            Err(why) => why,
+        },
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::budget::Budget;
 use crate::json::Json;
+use crate::peer::Transport;
 use crate::wire::stream::{Address, tls};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
@@ -19,6 +20,8 @@ pub struct Target {
     pub ext: Option<Json>,
     /// What it can do, as discovery found: `websocket`, `form`, `ack` …
     pub capabilities: BTreeSet<String>,
+    /// Transports that it offers and does not serve, with what came instead.
+    pub broken: BTreeMap<Transport, String>,
     /// Facts that discovery found and that reports show, by name.
     pub facts: BTreeMap<String, String>,
     /// Its times.
@@ -45,6 +48,7 @@ impl Target {
             headers: Vec::new(),
             ext: None,
             capabilities: BTreeSet::new(),
+            broken: BTreeMap::new(),
             facts: BTreeMap::new(),
             budget: Budget::default(),
             url,

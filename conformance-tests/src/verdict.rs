@@ -1,5 +1,6 @@
 //! What a case may end with.
 
+use crate::budget::Budget;
 use std::fmt::{Display, Formatter};
 
 /// How binding a clause is; a case is never stricter than its clause.
@@ -97,6 +98,14 @@ impl Finding {
     /// The clause is kept.
     pub fn pass() -> Self {
         Self { verdict: Verdict::Pass, reason: String::new() }
+    }
+
+    /// A reply that should have come before the timeout, and came with it or so late that nobody knows.
+    pub fn too_close(budget: &Budget) -> Self {
+        let (timeout, slowest) = (budget.timeout.as_millis(), budget.slowest.as_millis());
+        let why =
+            format!("the timeout, {timeout} ms, is too close to the slowest answer, {slowest} ms, to be told from it");
+        Self::new(Verdict::Inconclusive, why)
     }
 
     /// Any verdict.

@@ -1,6 +1,7 @@
 //! The cases that are written in Rust: those that need a loop, a race or chance, and the rules for every message of a run.
 
 mod ack;
+mod exchange;
 mod ids;
 mod malformed;
 mod many;
@@ -9,6 +10,8 @@ mod queue;
 mod slow;
 mod socket;
 mod subscribe;
+mod values;
+mod walk;
 mod watched;
 mod whole;
 
@@ -23,6 +26,8 @@ pub fn cases() -> Vec<Case> {
     [
         subscribe::cases(),
         many::cases(),
+        values::cases(),
+        exchange::cases(),
         ids::cases(),
         queue::cases(),
         slow::cases(),
@@ -30,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         socket::cases(),
         ack::cases(),
         model::cases(),
+        walk::cases(),
         whole::cases(),
         watched::cases(),
     ]

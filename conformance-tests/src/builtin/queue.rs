@@ -74,13 +74,12 @@ fn unfetched(scene: Rc<Scene>, transport: Transport) -> Run {
         let event = |number: u64| object([("channel", channel.as_str().into()), ("data", number.into())]);
         for batch in 0..40 {
             let messages: Vec<_> = (batch * 50..batch * 50 + 50).map(event).collect();
-            let sent = publisher.send(&messages);
-            let deadline = Instant::now() + scene.target.budget.answer();
-            for index in 0..messages.len() {
-                publisher.outcome(&sent, index, deadline).await.success()?;
-            }
+            publisher.publish_all(&messages).await?;
             let last = Json::from(batch * 50 + 49);
-            if !healthy.until(deadline, |peer| peer.has_event(|event| event.get("data") == Some(&last))).await {
+            if !healthy
+                .until(healthy.delivery_deadline(), |peer| peer.has_event(|event| event.get("data") == Some(&last)))
+                .await
+            {
                 return Ok(failed(format!("meanwhile a subscriber that fetches did not get event {last}")));
             }
         }

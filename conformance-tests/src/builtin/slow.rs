@@ -14,7 +14,7 @@ use crate::wire::stream::Stream;
 use crate::wire::websocket::{Frame, opcode};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 /// The cases about slow peers.
 pub(super) fn cases() -> Vec<Case> {
@@ -137,11 +137,10 @@ fn unread(scene: Rc<Scene>, transport: Transport) -> Run {
         for number in 0..128_u64 {
             let data = object([("n", number.into()), ("text", "x".repeat(60_000).into())]);
             publisher.publish(&channel, data).await?;
-            let deadline = Instant::now() + scene.target.budget.answer();
             let there = |peer: &Peer| {
                 peer.has_event(|event| event.get("data").and_then(|data| data.get("n")) == Some(&number.into()))
             };
-            if !healthy.until(deadline, there).await {
+            if !healthy.until(healthy.delivery_deadline(), there).await {
                 return Ok(failed(format!("a subscriber that reads did not get event {number} of 128")));
             }
             healthy.take_events();

@@ -62,7 +62,7 @@ fn at_once(scene: Rc<Scene>, transport: Transport) -> Run {
             b.publish(&channel, number.into()).await?;
         }
         scene.fence(&a).await?;
-        let came: Vec<_> = numbers(&scene, &a);
+        let came = all_numbers(&scene, &a, 100).await;
         let missing: Vec<u64> = (0..100).filter(|number| !came.contains(number)).collect();
         Ok(match (missing.is_empty(), came.len()) {
             (true, 100) => Finding::pass(),
@@ -111,8 +111,9 @@ fn random_pairs(scene: Rc<Scene>, transport: Transport) -> Run {
             publisher.publish(name, (number as u64).into()).await?;
         }
         for (peer, patterns) in &subscribers {
+            let wanted = names.iter().filter(|name| patterns.iter().any(|pattern| matches(pattern, name))).count();
             scene.fence(peer).await?;
-            let came: BTreeSet<u64> = numbers(&scene, peer).into_iter().collect();
+            let came: BTreeSet<u64> = all_numbers(&scene, peer, wanted).await.into_iter().collect();
             for (number, name) in names.iter().enumerate() {
                 let wanted = patterns.iter().any(|pattern| matches(pattern, name));
                 if wanted != came.contains(&(number as u64)) {
@@ -177,6 +178,15 @@ fn meta(scene: Rc<Scene>, transport: Transport) -> Run {
         }
         Ok(Finding::pass())
     })
+}
+
+/// The numbers that came as data, see [`numbers`], once there are so many of them: no order is promised between channels and publishers,
+/// so that a fence may have overtaken some. Those that do not come in time are missing.
+pub(super) async fn all_numbers(scene: &Scene, peer: &Peer, count: usize) -> Vec<u64> {
+    let fence = format!("{}/fence/", scene.base);
+    let counts = |event: &Json| !event.get_str("channel").is_some_and(|channel| channel.starts_with(&fence));
+    peer.fetch_until(peer.delivery_deadline(), |peer| peer.count_events(counts) >= count).await;
+    numbers(scene, peer)
 }
 
 /// The numbers that came as data on channels of this case, without those of fences.

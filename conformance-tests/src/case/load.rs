@@ -35,6 +35,9 @@ const FILES: [(&str, &str); 24] = [
     ("client/websocket.json", include_str!("../../cases/client/websocket.json")),
 ];
 
+/// Ids of cases that are asked no longer, each with the case that asks its question. An id is never given again.
+const RETIRED: [(&str, &str); 1] = [("WS-006", "CN-014")];
+
 /// What is wrong with a case file. Those of the suite are read by its tests.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {what}")]
@@ -52,11 +55,21 @@ pub fn all() -> Result<Vec<Case>, LoadError> {
         cases.extend(parse_file(file, text)?);
     }
     cases.extend(crate::builtin::cases());
+    check_ids(&cases).map_err(|what| LoadError { file: "cases".into(), what })?;
+    Ok(cases)
+}
+
+fn check_ids(cases: &[Case]) -> Result<(), String> {
     let mut ids = BTreeSet::new();
-    match cases.iter().find(|case| !ids.insert(case.id.clone())) {
-        Some(twice) => Err(LoadError { file: "cases".into(), what: format!("{} is there twice", twice.id) }),
-        None => Ok(cases),
+    for Case { id, .. } in cases {
+        if !ids.insert(id) {
+            return Err(format!("{id} is there twice"));
+        }
+        if RETIRED.iter().any(|(retired, _)| retired == id) {
+            return Err(format!("{id} was given to a case that is there no longer: take a new id"));
+        }
     }
+    Ok(())
 }
 
 /// The cases of one file.
@@ -156,6 +169,23 @@ mod tests {
         let mut known: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
         known.sort();
         assert_eq!(found, known);
+    }
+
+    #[test]
+    fn an_id_is_given_once() {
+        let mut cases = all().unwrap_or_else(|error| panic!("{error}"));
+        for (_, heir) in RETIRED {
+            assert!(cases.iter().any(|case| case.id == heir), "there is no {heir}");
+        }
+        let first = cases[0].clone();
+        cases.push(Case { id: "WS-006".into(), ..first.clone() });
+        assert_eq!(
+            check_ids(&cases),
+            Err("WS-006 was given to a case that is there no longer: take a new id".to_owned())
+        );
+        cases.pop();
+        cases.push(first.clone());
+        assert_eq!(check_ids(&cases), Err(format!("{} is there twice", first.id)));
     }
 
     #[test]

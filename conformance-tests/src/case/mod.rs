@@ -59,6 +59,16 @@ impl Case {
             Kind::Whole(rule) => rule.role(),
         }
     }
+
+    /// Whether a pattern is like its id, or like that of one of its clauses.
+    pub fn is_named(&self, pattern: &str) -> bool {
+        crate::run::like(pattern, &self.id) || self.clauses.iter().any(|clause| crate::run::like(pattern, clause))
+    }
+
+    /// Whether it sends what no client should: then what comes is no example of how the server answers clients.
+    pub fn provokes(&self) -> bool {
+        self.profile == Profile::Hardened || self.id.starts_with("BAD-")
+    }
 }
 
 /// How a case is asked.

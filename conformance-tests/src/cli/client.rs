@@ -40,6 +40,9 @@ pub(super) fn client(args: ClientArgs) -> Result<u8, Stopped> {
     if !(args.timeout_scale.is_finite() && args.timeout_scale > 0.0) {
         return Err(usage("--timeout-scale is a number above 0"));
     }
+    if args.exec.as_deref().is_some_and(|command| command.trim().is_empty()) {
+        return Err(usage("--exec is empty: it is the command that starts the client"));
+    }
     let by_hand = args.exec.is_none();
     // Each case starts a program, and interpreters take more than a case does.
     let jobs = args.choice.jobs.unwrap_or(12);
@@ -53,6 +56,7 @@ pub(super) fn client(args: ClientArgs) -> Result<u8, Stopped> {
         if list {
             return run.list(Subject::Client(Rc::new(actor)));
         }
+        run.check(&Subject::Client(Rc::new(actor.clone())))?;
         let actor = discover(actor).await.map_err(|why| (EXIT_UNREACHABLE, why))?;
         if by_hand {
             // All wait at once, for whichever somebody tries.

@@ -2,11 +2,14 @@
 
 use super::{Stopped, usage};
 use crate::case::Profile;
+use crate::json::{Json, parse};
 use crate::peer::Transport;
 use crate::run::Choice;
 use crate::verdict::Level;
 use clap::Args;
 use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Which cases are run, and how.
@@ -15,10 +18,10 @@ pub(super) struct ChoiceArgs {
     /// Only these transports: long-polling, websocket, callback-polling
     #[arg(long, value_name = "NAME", value_parser = transport)]
     pub(super) transport: Vec<Transport>,
-    /// Only these cases or clauses; * stands for anything
+    /// Only these cases, such as US-003 or US-003[websocket], or clauses; * stands for anything
     #[arg(long, value_name = "PATTERN")]
     pub(super) only: Vec<String>,
-    /// Not these cases or clauses
+    /// Not these cases or clauses, likewise
     #[arg(long, value_name = "PATTERN")]
     pub(super) skip: Vec<String>,
     /// Only cases of this level or a stricter one: may, should, must
@@ -69,6 +72,55 @@ impl ChoiceArgs {
     }
 }
 
+/// A file for a report. It is open before the run begins: what can't be written is known before minutes have passed.
+pub(super) struct ReportFile {
+    pub(super) kind: String,
+    path: PathBuf,
+    file: File,
+}
+
+impl ReportFile {
+    /// What such a file held before stays there until there is something to write.
+    pub(super) fn open(reports: &[(String, PathBuf)]) -> Result<Vec<Self>, Stopped> {
+        let open = |(kind, path): &(String, PathBuf)| {
+            let file = OpenOptions::new().create(true).write(true).truncate(false).open(path);
+            let file = file.map_err(|error| usage(format!("{}: {error}", path.display())))?;
+            Ok(Self { kind: kind.clone(), path: path.clone(), file })
+        };
+        reports.iter().map(open).collect()
+    }
+
+    pub(super) fn write(mut self, text: &str) -> Result<(), Stopped> {
+        // A pipe has no length.
+        let emptied = if self.file.metadata().is_ok_and(|data| data.is_file()) { self.file.set_len(0) } else { Ok(()) };
+        let written = emptied.and_then(|()| self.file.write_all(text.as_bytes()));
+        written.map_err(|error| usage(format!("{}: {error}", self.path.display())))
+    }
+}
+
+/// A head field for every request.
+pub(super) fn header(field: &str) -> Result<(String, String), Stopped> {
+    let wrong = |what: &str| usage(format!("--header {field:?}: {what}"));
+    if field.contains(['\r', '\n']) {
+        return Err(wrong("a head field is one line"));
+    }
+    let (name, value) = field.split_once(':').ok_or_else(|| wrong("a head field is NAME: VALUE"))?;
+    let is_token = |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
+    if name.is_empty() || !name.chars().all(is_token) {
+        return Err(wrong("its name is none"));
+    }
+    Ok((name.to_owned(), value.trim().to_owned()))
+}
+
+/// An object for the ext of every handshake.
+pub(super) fn ext(text: &str) -> Result<Json, Stopped> {
+    let value = parse(text.as_bytes()).map_err(|error| usage(format!("--ext: {error}")))?.value;
+    if value.as_object().is_none() {
+        return Err(usage(format!("--ext is an object, not {value}")));
+    }
+    Ok(value)
+}
+
 fn transport(name: &str) -> Result<Transport, String> {
     Transport::parse(name).ok_or_else(|| format!("the suite speaks {}", Transport::ALL.map(Transport::name).join(", ")))
 }
@@ -98,4 +150,44 @@ fn profiles(names: &[String]) -> Result<BTreeSet<Profile>, Stopped> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why<T>(found: Result<T, Stopped>) -> Option<String> {
+        found.err().map(|(_, why)| why)
+    }
+
+    #[test]
+    fn a_head_field_is_one_line_with_a_name() {
+        assert_eq!(header("X-Key: a:b").ok(), Some(("X-Key".into(), "a:b".into())));
+        assert_eq!(why(header("X-Key")).as_deref(), Some(r#"--header "X-Key": a head field is NAME: VALUE"#));
+        for field in ["X: a\r\nY: b", "X: a\n", ": a", "X Y: a"] {
+            assert!(why(header(field)).is_some_and(|why| why.lines().count() == 1), "{field}");
+        }
+    }
+
+    #[test]
+    fn an_ext_is_an_object() {
+        assert!(ext(r#"{"token":"t"}"#).is_ok());
+        assert_eq!(why(ext("[1]")).as_deref(), Some("--ext is an object, not [1]"));
+        assert!(why(ext("{")).is_some());
+    }
+
+    #[test]
+    fn a_report_that_can_not_be_written_is_known_at_once_and_an_old_one_stays_until_there_is_a_new_one() {
+        let folder = std::env::temp_dir().join(format!("bayeux-report-{}", std::process::id()));
+        let inside = |name: &str| ("json".to_owned(), folder.join(name));
+        assert!(ReportFile::open(&[inside("a.json")]).is_err(), "the folder is not there");
+        std::fs::create_dir(&folder).expect("a folder");
+        std::fs::write(folder.join("a.json"), "older and longer").expect("a file");
+        let Ok(files) = ReportFile::open(&[inside("a.json")]) else { panic!("it can be written") };
+        let read = || std::fs::read_to_string(folder.join("a.json")).expect("it is there");
+        assert_eq!(read(), "older and longer");
+        files.into_iter().for_each(|file| assert!(file.write("new").is_ok()));
+        assert_eq!(read(), "new");
+        std::fs::remove_dir_all(&folder).expect("it is ours");
+    }
 }

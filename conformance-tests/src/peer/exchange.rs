@@ -150,7 +150,7 @@ impl Peer {
                 state.idle.push((connection, stream));
             }
         }
-        self.inner.scene.observer.response(self, &response);
+        self.inner.scene.witness.response(self, &response);
         if let Ok(messages) = &messages {
             self.arrive(Some(number), messages.clone());
         }

@@ -1,7 +1,8 @@
-//! Keeps a connect outstanding, as every real client does, so that a session does not expire under a case.
+//! Keeps a connect outstanding, as every real client does, so that a session does not expire under a case. The latest advice says
+//! when the next connect may be sent, and whether any may.
 
 use super::{Outcome, Peer};
-use crate::json::{Json, object};
+use crate::json::object;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -14,6 +15,7 @@ impl Peer {
         let number = self.inner.keepers.get() + 1;
         self.inner.keepers.set(number);
         self.inner.keeper.set(Some(number));
+        self.inner.state.borrow_mut().keeper_end = None;
         let peer = self.clone();
         self.inner.scene.spawn(async move {
             let end = peer.connect_loop(number).await;
@@ -46,33 +48,55 @@ impl Peer {
     }
 
     async fn connect_loop(&self, number: u64) -> Option<String> {
-        while self.inner.keeper.get() == Some(number) {
+        loop {
+            if let Some(why) = self.may_not_connect() {
+                return Some(why);
+            }
+            self.pause(None).await;
+            if self.inner.keeper.get() != Some(number) {
+                return None;
+            }
             let outcome = self.request(self.connect_message()).await;
-            let Outcome::Reply { message, .. } = &outcome else { return Some(outcome.to_string()) };
-            if message.get("successful").and_then(Json::as_bool) != Some(true) {
+            if let Outcome::Reply { .. } = &outcome
+                && let Some(why) = self.may_not_connect()
+            {
+                return Some(format!("{why}; {outcome}"));
+            }
+            if outcome.success().is_err() {
                 return Some(outcome.to_string());
             }
-            let advice = message.get("advice");
-            if let Some(reconnect @ ("none" | "handshake")) = advice.and_then(|advice| advice.get_str("reconnect")) {
-                return Some(format!("the advice was {reconnect}"));
-            }
-            let interval = advice.and_then(|advice| advice.get("interval")).and_then(Json::as_f64).unwrap_or(0.0);
-            tokio::time::sleep(Duration::from_secs_f64(interval.clamp(0.0, 60_000.0) / 1000.0)).await;
         }
-        None
+    }
+
+    /// Why the latest advice forbids a connect, if it does.
+    fn may_not_connect(&self) -> Option<String> {
+        let state = self.inner.state.borrow();
+        match state.advice.reconnect.as_deref() {
+            Some(other) if other != "retry" => Some(format!("the advice was {other}")),
+            _ if state.advice.interval < 0.0 => Some("the advised interval is negative".into()),
+            _ => None,
+        }
+    }
+
+    /// Waits until the advised interval is over, but no longer than this.
+    async fn pause(&self, deadline: Option<Instant>) {
+        let answered = self.inner.state.borrow().answered;
+        let next = answered.map_or_else(Instant::now, |at| at + self.interval());
+        tokio::time::sleep_until(deadline.map_or(next, |deadline| next.min(deadline))).await;
     }
 
     /// Sends connects until something holds, for a peer that is not live. One that is outstanding already is waited for first.
     pub async fn poll_until(&self, deadline: Instant, holds: impl Fn(&Self) -> bool) -> bool {
         while !holds(self) && Instant::now() < deadline {
-            let mut connect = self.connect_message();
-            connect.set("advice", object([("timeout", 0.into())]));
             if self.has_outstanding_exchange() {
                 if !self.until(deadline, |peer| holds(peer) || !peer.has_outstanding_exchange()).await {
                     return false;
                 }
                 continue;
             }
+            self.pause(Some(deadline)).await;
+            let mut connect = self.connect_message();
+            connect.set("advice", object([("timeout", 0.into())]));
             let outcome = self.request(connect).await;
             if outcome.success().is_err() {
                 return holds(self);

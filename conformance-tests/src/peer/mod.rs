@@ -7,6 +7,8 @@
 mod exchange;
 mod keeper;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use exchange::{Answer, Outcome, messages_of};
 pub use socket::SocketEnd;
@@ -22,6 +24,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
+
+/// What discovery calls it that the server answers publishes.
+pub const PUBLISH_ACK: &str = "publish-ack";
 
 /// How a peer's messages travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +95,17 @@ struct State {
     socket_ends: Vec<Option<SocketEnd>>,
     pongs: Vec<Vec<u8>>,
     keeper_end: Option<String>,
+    advice: Advice,
+    /// When the last handshake or connect was answered.
+    answered: Option<Instant>,
+}
+
+/// The latest advice of a reply, as far as it says when and whether to connect. It counts as a whole.
+#[derive(Default)]
+struct Advice {
+    reconnect: Option<String>,
+    /// In milliseconds.
+    interval: f64,
 }
 
 /// A message that came, and with which response.
@@ -178,7 +194,8 @@ impl Peer {
         self.inner.state.borrow_mut().jar = jar;
     }
 
-    /// A batch as the peer would send it: ids and clientIds where none are given; one that is null is left out.
+    /// A batch as the peer would send it: ids and clientIds where none are given; one that is null is left out. Handshakes get what
+    /// the server wants of every client.
     pub fn complete(&self, messages: &[Json]) -> Vec<Json> {
         let client_id = self.client_id();
         messages
@@ -188,6 +205,7 @@ impl Peer {
                 let handshake = message.get_str("channel") == Some("/meta/handshake");
                 self.default(&mut message, "id", || Some(self.inner.scene.next_id().into()));
                 self.default(&mut message, "clientId", || client_id.clone().filter(|_| !handshake).map(Json::String));
+                self.inner.scene.target.complete_handshake(&mut message);
                 message
             })
             .collect()
@@ -240,9 +258,6 @@ impl Peer {
             ("version", "1.0".into()),
             ("supportedConnectionTypes", self.inner.scene.connection_types(self.inner.transport)),
         ]);
-        if let Some(ext) = &self.inner.scene.target.ext {
-            message.set("ext", ext.clone());
-        }
         for (name, value) in with.and_then(Json::as_object).unwrap_or_default() {
             message.set(name, value.clone());
         }
@@ -262,10 +277,35 @@ impl Peer {
         outcome.success().map(drop).map_err(|what| format!("{}: subscribing to {channel}: {what}", self.inner.name))
     }
 
-    /// Publishes, and wants it to be acknowledged.
+    /// Publishes, and wants it not to be refused.
     pub async fn publish(&self, channel: &str, data: Json) -> Result<(), String> {
-        let outcome = self.request(object([("channel", channel.into()), ("data", data)])).await;
-        outcome.success().map(drop).map_err(|what| format!("{}: publishing to {channel}: {what}", self.inner.name))
+        self.publish_all(&[object([("channel", channel.into()), ("data", data)])])
+            .await
+            .map_err(|what| format!("{}: publishing to {channel}: {what}", self.inner.name))
+    }
+
+    /// Publishes a batch, and wants none of it to be refused. Where the server is known to answer publishes it must answer these.
+    pub async fn publish_all(&self, messages: &[Json]) -> Result<(), String> {
+        let sent = self.send(messages);
+        self.accepted(&sent).await
+    }
+
+    /// Whether publishes were taken, as [`Peer::publish_all`] says.
+    pub async fn accepted(&self, sent: &Sent) -> Result<(), String> {
+        let target = &self.inner.scene.target;
+        let answers = target.can(PUBLISH_ACK);
+        if !answers && self.inner.transport == Transport::WebSocket {
+            // What is asked behind it is answered, and then it has been read.
+            return self.subscribe(&format!("{}/fence/read", self.inner.scene.base)).await;
+        }
+        let deadline = Instant::now() + target.budget.answer();
+        for index in 0..sent.requests.len() {
+            match self.outcome(sent, index, deadline).await {
+                Outcome::Http { status: 200..=299, .. } if !answers => {}
+                outcome => drop(outcome.success()?),
+            }
+        }
+        Ok(())
     }
 
     /// The connect that this peer's transport sends.
@@ -304,8 +344,14 @@ impl Peer {
 
     /// Whether an event that was not taken before fits.
     pub fn has_event(&self, fits: impl Fn(&Json) -> bool) -> bool {
+        self.count_events(fits) > 0
+    }
+
+    /// How many events that were not taken before fit.
+    pub fn count_events(&self, fits: impl Fn(&Json) -> bool) -> usize {
         let state = self.inner.state.borrow();
-        state.messages.iter().any(|arrived| !arrived.claimed && is_event(&arrived.message) && fits(&arrived.message))
+        let new = state.messages.iter().filter(|arrived| !arrived.claimed && is_event(&arrived.message));
+        new.filter(|arrived| fits(&arrived.message)).count()
     }
 
     /// All messages that ever came.
@@ -326,6 +372,22 @@ impl Peer {
         }
     }
 
+    /// Waits as [`Peer::until`] does; one that is not live sends connects meanwhile.
+    pub async fn fetch_until(&self, deadline: Instant, holds: impl Fn(&Self) -> bool) -> bool {
+        if self.is_live() { self.until(deadline, holds).await } else { self.poll_until(deadline, holds).await }
+    }
+
+    /// When something that was published by now should have come at the latest.
+    pub fn delivery_deadline(&self) -> Instant {
+        Instant::now() + self.inner.scene.target.budget.delivery(self.interval())
+    }
+
+    /// The interval of the latest advice.
+    pub fn interval(&self) -> Duration {
+        const YEAR: f64 = 365.0 * 86_400_000.0;
+        Duration::from_secs_f64(self.inner.state.borrow().advice.interval.clamp(0.0, YEAR) / 1000.0)
+    }
+
     /// Whether it is subscribed to its fence, see [`Scene::fence`].
     pub fn is_fenced(&self) -> bool {
         self.inner.fenced.get()
@@ -344,10 +406,32 @@ impl Peer {
     fn arrive(&self, exchange: Option<usize>, messages: Vec<Json>) {
         let at = Instant::now();
         for message in &messages {
-            self.inner.scene.observer.message(self, message);
+            self.inner.scene.witness.message(self, message);
         }
         let mut state = self.inner.state.borrow_mut();
+        for message in &messages {
+            state.heed(message, at);
+        }
         state.messages.extend(messages.into_iter().map(|message| Arrived { exchange, message, at, claimed: false }));
+    }
+}
+
+impl State {
+    /// Notes the advice of a reply. A new session begins without any.
+    fn heed(&mut self, message: &Json, at: Instant) {
+        let channel = message.get_str("channel");
+        if is_event(message) || !matches!(channel, Some("/meta/handshake" | "/meta/connect")) {
+            return;
+        }
+        self.answered = Some(at);
+        let advice = message.get("advice");
+        if advice.is_some() || channel == Some("/meta/handshake") {
+            let member = |name: &str| advice.and_then(|advice| advice.get(name));
+            self.advice = Advice {
+                reconnect: member("reconnect").and_then(Json::as_str).map(str::to_owned),
+                interval: member("interval").and_then(Json::as_f64).unwrap_or_default(),
+            };
+        }
     }
 }
 

@@ -162,12 +162,12 @@ impl Peer {
                 add(text.as_bytes());
                 match messages_of(text.as_bytes()) {
                     Ok(messages) => self.arrive(None, messages),
-                    Err(why) => self.inner.scene.observer.unreadable(self, &why),
+                    Err(why) => self.inner.scene.witness.unreadable(self, &why),
                 }
             }
             Incoming::Binary(bytes) => {
                 add(&bytes);
-                self.inner.scene.observer.unreadable(self, "a binary message");
+                self.inner.scene.witness.unreadable(self, "a binary message");
             }
             Incoming::Ping(payload) => {
                 stream.write(&Frame { opcode: opcode::PONG, ..Frame::text(payload) }.encode()).await?;

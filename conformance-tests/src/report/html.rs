@@ -2,6 +2,7 @@
 //! verdict. It holds its data and loads nothing.
 
 use crate::json::{Json, object};
+use crate::spec::{self, Clause};
 use std::collections::BTreeSet;
 
 const PAGE: &str = include_str!("page/page.html");
@@ -42,7 +43,7 @@ const GROUPS: [(&str, &str); 25] = [
 ];
 
 /// The page of these results, as [`super::result`] makes them, with the texts of the clauses that they are about.
-pub fn html(results: &[Json], clauses: &dyn Fn(&str) -> Option<String>) -> String {
+pub fn html(results: &[Json], clauses: &dyn Fn(&str) -> Option<Clause>) -> String {
     let ids: BTreeSet<&str> = results
         .iter()
         .filter_map(|result| result.get("cases")?.as_array())
@@ -51,7 +52,11 @@ pub fn html(results: &[Json], clauses: &dyn Fn(&str) -> Option<String>) -> Strin
         .flatten()
         .filter_map(Json::as_str)
         .collect();
-    let texts = ids.into_iter().filter_map(|id| Some((id.to_owned(), Json::String(clauses(id)?)))).collect();
+    let described = |id: &str| {
+        let Clause { text, level, origin } = clauses(id)?;
+        Some((id.to_owned(), object([("text", text.into()), ("level", level.into()), ("origin", origin.into())])))
+    };
+    let texts = ids.into_iter().filter_map(described).collect();
     let about = match results {
         [one] => format!("{}, suite {}", text(one, "name"), text(one, "suite")),
         several => {
@@ -62,7 +67,7 @@ pub fn html(results: &[Json], clauses: &dyn Fn(&str) -> Option<String>) -> Strin
         ("about", about.into()),
         ("groups", Json::Object(GROUPS.map(|(id, name)| (id.to_owned(), name.into())).into())),
         ("clauses", Json::Object(texts)),
-        ("results", Json::Array(results.iter().cloned().map(shortened).collect())),
+        ("results", Json::Array(results.iter().cloned().map(|result| shortened(result, clauses)).collect())),
     ]);
     // Within a script, `<` could end it.
     let data = data.to_string().replace('<', "\\u003c");
@@ -70,7 +75,7 @@ pub fn html(results: &[Json], clauses: &dyn Fn(&str) -> Option<String>) -> Strin
 }
 
 /// What goes on for long is left out in its middle. Whoever wants it all has the JSON.
-fn shortened(mut result: Json) -> Json {
+fn shortened(mut result: Json, clauses: &dyn Fn(&str) -> Option<Clause>) -> Json {
     let cases = result.get("cases").and_then(Json::as_array).unwrap_or_default();
     let cases = cases.iter().cloned().map(|mut case| {
         let transcript = case.get("transcript").and_then(Json::as_array).unwrap_or_default();
@@ -89,11 +94,18 @@ fn shortened(mut result: Json) -> Json {
             }
         }
         case.set("transcript", Json::Array(short));
+        case.set("origin", origin_of(&case, clauses).into());
         case
     });
     let cases = Json::Array(cases.collect());
     result.set("cases", cases);
     result
+}
+
+/// From where the requirement of a case in a result comes.
+pub(super) fn origin_of(case: &Json, clauses: &dyn Fn(&str) -> Option<Clause>) -> &'static str {
+    let ids = case.get("clauses").and_then(Json::as_array).unwrap_or_default();
+    spec::origin(&mut ids.iter().filter_map(|id| clauses(id.as_str()?)))
 }
 
 fn text<'a>(result: &'a Json, name: &str) -> &'a str {
@@ -112,12 +124,12 @@ mod tests {
             [(0, 0), (1, 1), (2 * ENTRIES, 2 * ENTRIES), (2 * ENTRIES + 1, 2 * ENTRIES + 1), (500, 2 * ENTRIES + 1)]
         {
             let result = format!(r#"{{"cases":[{{"transcript":[{}]}}]}}"#, entries(count));
-            let short = shortened(parse(result.as_bytes()).expect("JSON").value);
+            let short = shortened(parse(result.as_bytes()).expect("JSON").value, &|_| None);
             let case = &short.get("cases").and_then(Json::as_array).expect("cases")[0];
             assert_eq!(case.get("transcript").and_then(Json::as_array).map(<[Json]>::len), Some(left), "{count}");
         }
         let long = format!(r#"{{"cases":[{{"transcript":[{{"text":"{}"}}]}}]}}"#, "ä".repeat(CHARACTERS + 5));
-        let short = shortened(parse(long.as_bytes()).expect("JSON").value).to_string();
+        let short = shortened(parse(long.as_bytes()).expect("JSON").value, &|_| None).to_string();
         assert!(short.contains(&format!("\"{}…\"", "ä".repeat(CHARACTERS))));
     }
 
@@ -125,9 +137,12 @@ mod tests {
     fn what_a_peer_wrote_can_not_leave_the_data() {
         let result = r#"{"name":"x</script><script>alert(1)</script>","cases":[{"clauses":["BX-HS-1"]}]}"#;
         let result = parse(result.as_bytes()).expect("JSON").value;
-        let page = html(&[result], &|id| Some(format!("text of {id}")));
+        let clause =
+            |id: &str| Some(Clause { text: format!("text of {id}"), level: "MUST".into(), origin: "added".into() });
+        let page = html(&[result], &clause);
         assert!(!page.contains("<script>alert"));
         assert!(page.contains("text of BX-HS-1"));
+        assert_eq!(page.matches(r#""origin":"added""#).count(), 2, "of the clause and of the case");
         assert!(!page.contains("/*DATA*/"), "the data stands in its place");
     }
 }

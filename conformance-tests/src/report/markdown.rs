@@ -1,6 +1,8 @@
 //! The matrix as tables for a repository: how each implementation fares at each level, and each case that somebody does not keep to.
 
+use super::html::origin_of;
 use crate::json::Json;
+use crate::spec::Clause;
 use crate::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -10,13 +12,15 @@ const PASS: &str = "·";
 const UNIMPLEMENTED: &str = "–";
 
 /// The tables of these results, as [`super::result`] makes them: for servers, for clients, or for both.
-pub fn markdown(results: &[Json]) -> String {
+pub fn markdown(results: &[Json], clauses: &dyn Fn(&str) -> Option<Clause>) -> String {
     let of = |role: &str| -> Vec<&Json> { results.iter().filter(|result| role_of(result) == role).collect() };
     let (servers, clients) = (of("server"), of("client"));
     match (servers.is_empty(), clients.is_empty()) {
-        (false, false) => format!("## Servers\n\n{}\n## Clients\n\n{}", tables(&servers), tables(&clients)),
-        (_, true) => tables(&servers),
-        (true, _) => tables(&clients),
+        (false, false) => {
+            format!("## Servers\n\n{}\n## Clients\n\n{}", tables(&servers, clauses), tables(&clients, clauses))
+        }
+        (_, true) => tables(&servers, clauses),
+        (true, _) => tables(&clients, clauses),
     }
 }
 
@@ -24,8 +28,8 @@ fn role_of(result: &Json) -> &str {
     result.get_str("role").unwrap_or("server")
 }
 
-fn tables(results: &[&Json]) -> String {
-    format!("{}\n{}", totals(results), differences(results))
+fn tables(results: &[&Json], clauses: &dyn Fn(&str) -> Option<Clause>) -> String {
+    format!("{}\n{}", totals(results), differences(results, clauses))
 }
 
 fn cases(result: &Json) -> &[Json] {
@@ -63,19 +67,21 @@ fn counts<'a>(cases: impl Iterator<Item = &'a Json> + Clone) -> String {
 }
 
 /// A row for each case that someone does not keep to: the worst verdict over the transports that the implementation has.
-fn differences(results: &[&Json]) -> String {
+fn differences(results: &[&Json], clauses: &dyn Fn(&str) -> Option<Clause>) -> String {
     let mut rows: BTreeMap<&str, (String, &str, Vec<Option<Verdict>>)> = BTreeMap::new();
     for (column, result) in results.iter().enumerate() {
         for case in cases(result) {
             let text = |name: &str| case.get_str(name).unwrap_or_default();
-            let row =
-                rows.entry(text("case")).or_insert_with(|| (group(case).2, text("title"), vec![None; results.len()]));
+            let row = rows.entry(text("case")).or_insert_with(|| {
+                let level = format!("{} | {}", group(case).2, origin_of(case, clauses));
+                (level, text("title"), vec![None; results.len()])
+            });
             row.2[column] = worse(row.2[column], verdict_of(case));
         }
     }
     let names: Vec<String> = results.iter().map(|result| name_of(result)).collect();
     let mut out = format!(
-        "| case | level | what is right | {} |\n| --- | --- | --- |{}\n",
+        "| case | level | origin | what is right | {} |\n| --- | --- | --- | --- |{}\n",
         names.join(" | "),
         " --- |".repeat(names.len())
     );
@@ -129,7 +135,7 @@ mod tests {
 
     fn result(name: &str, role: &str, cases: &[(&str, &str, &str)]) -> Json {
         let cases = cases.iter().map(|(id, profile, verdict)| {
-            format!(r#"{{"case":"{id}","title":"right","level":"must","profile":"{profile}","verdict":"{verdict}"}}"#)
+            format!(r#"{{"case":"{id}","title":"right","level":"must","clauses":["{id}"],"profile":"{profile}","verdict":"{verdict}"}}"#)
         });
         let cases = cases.collect::<Vec<_>>().join(",");
         parse(format!(r#"{{"name":"{name}","role":"{role}","cases":[{cases}]}}"#).as_bytes()).expect("JSON").value
@@ -152,17 +158,19 @@ mod tests {
                 ("A-3", "base", "unimplemented"),
             ],
         );
-        let text = markdown(&[one, two]);
+        let clause = |_: &str| Some(Clause { text: String::new(), level: "MUST".into(), origin: "published".into() });
+        let text = markdown(&[one, two], &clause);
         assert!(text.starts_with("| | must | must, hardened |\n"), "{text}");
         assert!(text.contains("| one | 3 pass | 1 pass |\n"), "{text}");
         assert!(text.contains("| two | 1 pass, 1 **fail**, 2 unimplemented |  |\n"), "{text}");
-        assert!(text.contains("| A-1 | must | right | · | **fail** |\n"), "{text}");
+        assert!(text.contains("| A-1 | must | published | right | · | **fail** |\n"), "{text}");
         assert!(!text.contains("A-2") && !text.contains("A-3") && !text.contains("B-1"), "{text}");
     }
 
     #[test]
     fn servers_and_clients_have_tables_of_their_own() {
-        let text = markdown(&[result("c", "client", &[("C-1", "base", "pass")]), result("s", "server", &[])]);
+        let text =
+            markdown(&[result("c", "client", &[("C-1", "base", "pass")]), result("s", "server", &[])], &|_| None);
         let (servers, clients) = text.split_once("## Clients").expect("both");
         assert!(servers.starts_with("## Servers") && servers.contains("| s |") && !servers.contains("| c |"));
         assert!(clients.contains("| c | 1 pass |"));

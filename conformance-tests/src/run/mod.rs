@@ -3,6 +3,8 @@
 mod judge;
 mod script;
 mod suite;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use script::alive;
 pub(crate) use suite::like;

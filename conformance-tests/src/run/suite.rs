@@ -22,7 +22,7 @@ const TOO_BUSY: Duration = Duration::from_millis(250);
 /// Which cases are run, and how.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    /// Ids of cases or clauses, with `*` for anything; all if there are none.
+    /// Ids of cases, of instances or of clauses, with `*` for anything; all if there are none.
     pub only: Vec<String>,
     /// Those to leave out, likewise.
     pub skip: Vec<String>,
@@ -54,6 +54,13 @@ impl Instance {
             Kind::Whole(_) => self.case.id.clone(),
             _ => format!("{}[{}]", self.case.id, self.transport),
         }
+    }
+}
+
+impl Instance {
+    /// Whether a pattern of `--only` or `--skip` means it: by its id, that of its case, or one of a clause.
+    fn is_named(&self, pattern: &str) -> bool {
+        like(pattern, &self.id()) || self.case.is_named(pattern)
     }
 }
 
@@ -132,33 +139,34 @@ pub trait Progress {
 }
 
 impl Suite {
-    /// The instances of these cases that the choice selects.
-    pub fn new(cases: Vec<Case>, subject: Subject, choice: Choice) -> Self {
+    /// The instances of these cases that the choice selects. The error names a pattern that is about none.
+    pub fn new(cases: Vec<Case>, subject: Subject, choice: Choice) -> Result<Self, String> {
         let cases = cases.into_iter().filter(|case| case.role() == subject.role()).map(Rc::new);
         let all = cases.flat_map(|case| {
             let transports = case.transports.clone();
             transports.into_iter().map(move |transport| Instance { case: case.clone(), transport })
         });
-        let (instances, left_out) = all.partition(|Instance { case, transport }| {
-            let whole = matches!(case.kind, Kind::Whole(_));
-            let spoken = whole || choice.transports.is_empty() || choice.transports.contains(transport);
-            spoken && choice.selects(case)
+        let all: Vec<Instance> = all.collect();
+        let unknown = |pattern: &&String| !all.iter().any(|instance| instance.is_named(pattern));
+        if let Some(pattern) = choice.only.iter().chain(&choice.skip).find(unknown) {
+            return Err(format!("no case about a {} is like {pattern:?}", subject.role()));
+        }
+        let (instances, left_out) = all.into_iter().partition(|instance| {
+            let whole = matches!(instance.case.kind, Kind::Whole(_));
+            let spoken = whole || choice.transports.is_empty() || choice.transports.contains(&instance.transport);
+            spoken && choice.selects(instance)
         });
-        Self { instances, left_out, subject, choice }
+        Ok(Self { instances, left_out, subject, choice })
     }
 }
 
 impl Choice {
-    fn selects(&self, case: &Case) -> bool {
-        let named = |patterns: &[String]| {
-            patterns
-                .iter()
-                .any(|pattern| like(pattern, &case.id) || case.clauses.iter().any(|clause| like(pattern, clause)))
-        };
+    fn selects(&self, instance: &Instance) -> bool {
+        let named = |patterns: &[String]| patterns.iter().any(|pattern| instance.is_named(pattern));
         (self.only.is_empty() || named(&self.only))
             && !named(&self.skip)
-            && case.level >= self.level
-            && (case.profile == Profile::Base || self.profiles.contains(&case.profile))
+            && instance.case.level >= self.level
+            && (instance.case.profile == Profile::Base || self.profiles.contains(&instance.case.profile))
     }
 }
 
@@ -203,8 +211,8 @@ pub async fn run(suite: &Suite, progress: Rc<dyn Progress>) -> Vec<Outcome> {
     for index in whole {
         let instance = suite.instances[index].clone();
         let Kind::Whole(rule) = instance.case.kind else { continue };
-        let finding = shared.observer.finding(rule);
-        shared.finish(index, Outcome { instance, finding, transcript: Vec::new(), took: Duration::ZERO });
+        let (finding, transcript) = (shared.observer.finding(rule), shared.observer.transcript(rule));
+        shared.finish(index, Outcome { instance, finding, transcript, took: Duration::ZERO });
     }
     let outcomes = shared.outcomes.take();
     outcomes
@@ -264,9 +272,7 @@ async fn attempt(
 ) -> (Outcome, Option<Duration>) {
     let started = Instant::now();
     let (finding, transcript) = match (missing(instance, subject), subject) {
-        (Some(what), _) => {
-            (Finding::new(Verdict::Unimplemented, format!("the {} has no {what}", subject.role())), Vec::new())
-        }
+        (Some(finding), _) => (finding, Vec::new()),
         (None, Subject::Server(target)) => ask_server(shared, instance, target, number).await,
         (None, Subject::Client(actor)) => ask_client(shared, instance, actor, number).await,
     };
@@ -283,7 +289,8 @@ async fn ask_server(
 ) -> (Finding, Vec<Entry>) {
     let name = instance.case.id.to_ascii_lowercase();
     let base = format!("/conformance/{}/{name}-{}-{number}", shared.run, instance.transport);
-    let scene = Scene::new(target.clone(), shared.observer.clone(), base, shared.seed);
+    let observer = (!instance.case.provokes()).then(|| shared.observer.clone());
+    let scene = Scene::new(target.clone(), observer, instance.id(), base, shared.seed);
     let limit = target.budget.held() * 4 + target.budget.expiry.unwrap_or_default() * 4 + Duration::from_secs(60);
     let ended = tokio::time::timeout(limit, judge(&scene, instance)).await;
     let finding =
@@ -304,18 +311,25 @@ async fn ask_client(
     (played.finding, played.transcript)
 }
 
-fn missing(instance: &Instance, subject: &Subject) -> Option<String> {
+/// What keeps a case from being asked at all. Who offers a transport has it, so that what is broken there is not just missing.
+fn missing(instance: &Instance, subject: &Subject) -> Option<Finding> {
+    if let Subject::Server(target) = subject
+        && let Some(why) = target.broken.get(&instance.transport)
+    {
+        let why = format!("the server offers {}, and does not serve it: {why}", instance.transport);
+        return Some(Finding::new(Verdict::Blocked, why));
+    }
     let transport = instance.transport.name().to_owned();
     let needs = instance.case.needs.iter().chain([&transport]);
-    needs.into_iter().find(|need| !subject.capabilities().contains(*need)).cloned()
+    let what = needs.into_iter().find(|need| !subject.capabilities().contains(*need))?;
+    Some(Finding::new(Verdict::Unimplemented, format!("the {} has no {what}", subject.role())))
 }
 
 async fn judge(scene: &Rc<Scene>, instance: &Instance) -> Finding {
     match &instance.case.kind {
         Kind::Steps(steps) => script::run(scene, instance.transport, steps).await,
         Kind::Code(code) => code(scene.clone(), instance.transport).await,
-        Kind::Whole(rule) => scene.observer.finding(*rule),
-        Kind::Stage(_) => lost(instance).finding,
+        Kind::Whole(_) | Kind::Stage(_) => lost(instance).finding,
     }
 }
 
@@ -346,6 +360,33 @@ async fn watch(shared: Rc<Shared>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn selected(only: &[&str], skip: &[&str]) -> Result<Vec<String>, String> {
+        let own = |patterns: &[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        let choice = Choice {
+            only: own(only),
+            skip: own(skip),
+            level: Level::May,
+            profiles: BTreeSet::new(),
+            transports: BTreeSet::new(),
+            jobs: 1,
+            seed: 0,
+        };
+        let target = Target::new("http://localhost/", None).expect("a URL");
+        let suite = Suite::new(crate::case::all().expect("cases"), Subject::Server(Rc::new(target)), choice)?;
+        Ok(suite.instances.iter().map(Instance::id).collect())
+    }
+
+    #[test]
+    fn cases_are_chosen_by_their_ids_also_over_one_transport_and_a_pattern_that_means_nothing_is_named() {
+        let both = ["US-003[long-polling]", "US-003[websocket]"];
+        assert_eq!(selected(&["US-003"], &[]).as_deref(), Ok(both.map(str::to_owned).as_slice()));
+        let socket = Ok(vec![both[1].to_owned()]);
+        assert_eq!(selected(&["US-003[websocket]"], &[]), socket);
+        assert_eq!(selected(&["US-003"], &["US-003[long-polling]"]), socket);
+        assert_eq!(selected(&["US-003", "US-3*"], &[]), Err("no case about a server is like \"US-3*\"".into()));
+        assert!(selected(&[], &["US-003[pigeon]"]).is_err_and(|why| why.contains("US-003[pigeon]")));
+    }
 
     #[test]
     fn a_star_stands_for_anything() {

@@ -26,7 +26,7 @@ pub use play::{Actor, Played, play};
 pub use probe::discover;
 
 use crate::json::Json;
-use crate::observer::Observer;
+use crate::observer::{Observer, Witness};
 use crate::peer::Transport;
 use crate::transcript::{Direction, Transcript};
 use outgoing::Outgoing;
@@ -107,10 +107,12 @@ impl Slot {
 impl Stage {
     fn new(transport: Transport, observer: Rc<Observer>, name: String) -> (Rc<Self>, mpsc::Receiver<Arrival>) {
         let (inbox, arrivals) = mpsc::channel(INBOX);
+        let transcript = Transcript::new();
+        let witness = Witness::new(Some(observer), name, transcript.clone());
         let stage = Self {
             transport,
-            transcript: Transcript::new(),
-            watch: RefCell::new(Watch::new(observer, name)),
+            transcript,
+            watch: RefCell::new(Watch::new(witness)),
             inbox,
             connections: Cell::new(0),
             attempts: Cell::new(0),

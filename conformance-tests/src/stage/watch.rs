@@ -2,7 +2,7 @@
 //! others are done.
 
 use crate::json::{Json, object};
-use crate::observer::{Observer, Rule};
+use crate::observer::{Rule, Witness};
 use crate::wire::served::Served;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -22,8 +22,7 @@ pub(super) const TOLD: &str = "/conformance/told";
 
 /// Looks at everything that the client of one case sends.
 pub(super) struct Watch {
-    observer: Rc<Observer>,
-    name: String,
+    witness: Witness,
     requests: VecDeque<Instant>,
     ids: BTreeMap<(String, String), Json>,
     sessions: Vec<Known>,
@@ -54,22 +53,12 @@ impl Connect {
 }
 
 impl Watch {
-    pub(super) fn new(observer: Rc<Observer>, name: String) -> Self {
-        Self {
-            observer,
-            name,
-            requests: VecDeque::new(),
-            ids: BTreeMap::new(),
-            sessions: Vec::new(),
-            newest_used: None,
-        }
+    pub(super) fn new(witness: Witness) -> Self {
+        Self { witness, requests: VecDeque::new(), ids: BTreeMap::new(), sessions: Vec::new(), newest_used: None }
     }
 
     fn rule(&self, rule: Rule, holds: bool, shown: &Json) {
-        if holds {
-            return self.observer.rule(rule, true, shown);
-        }
-        self.observer.rule(rule, false, &Json::from(format!("in {}: {shown}", self.name)));
+        self.witness.rule(rule, holds, shown);
     }
 
     /// A request over HTTP.
@@ -244,6 +233,8 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observer::Observer;
+    use crate::transcript::Transcript;
     use crate::verdict::Verdict;
 
     struct Seen {
@@ -257,7 +248,11 @@ mod tests {
         fn with_session(interval: u64) -> Self {
             let observer = Rc::<Observer>::default();
             let start = Instant::now();
-            let mut seen = Self { watch: Watch::new(observer.clone(), "X-1".into()), observer, start };
+            let mut seen = Self {
+                watch: Watch::new(Witness::new(Some(observer.clone()), "X-1".into(), Transcript::new())),
+                observer,
+                start,
+            };
             seen.handshake("a");
             seen.message(5, r#"{"channel":"/meta/connect","clientId":"a","connectionType":"long-polling","id":"1"}"#);
             seen.answer("a", interval, Some(10));

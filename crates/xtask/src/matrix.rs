@@ -2,6 +2,7 @@
 //! that one in conformance-tests/clients does, and the tables and the page of what was found. The test run asks a part of them, see
 //! [`IN_TESTS`].
 
+mod paths;
 mod target;
 
 use std::{fs, path::Path, path::PathBuf, process::Command, time::Duration};
@@ -132,7 +133,8 @@ fn introduced(table: &str) -> String {
     format!(
         "# Results\n\nMade by `cargo xtask matrix` on {date}. [RESULTS.html](RESULTS.html), to be opened in a browser, has what went over \
          the wire. What the verdicts\nmean stands in [README.md](README.md); why somebody does not pass, where it is known, beside the \
-         scripts that start them, in\n[targets](targets) and [clients](clients). `hardened` is beyond the published text. Cases over \
+         scripts that start them, in\n[targets](targets) and [clients](clients). `hardened` is beyond the published text. The origin of a case \
+         says\nwhether its clauses are in the published text or were added by this project. Cases over \
          several transports count once for\neach; their rows have the worst verdict. A `·` is a pass, a `–` something that is not \
          there.\n\n{table}"
     )
@@ -171,6 +173,9 @@ pub(crate) fn ask(binary: &Path, implementation: Implementation, level: &str) ->
         How::TimedOut(limit) => anyhow::bail!("the suite was still running after {} s", limit.as_secs()),
     };
     let text = fs::read_to_string(&result).with_context(|| format!("cannot read {}", result.display()))?;
+    let home = std::env::home_dir();
+    let text = paths::without(&text, workspace::root(), home.as_deref());
+    fs::write(&result, &text).with_context(|| format!("cannot write {}", result.display()))?;
     let Report { counts } = serde_json::from_str(&text).context("a result that is no result")?;
     let bad = counts.fail + counts.blocked + counts.inconclusive + counts.error;
     Ok(Found {

@@ -8,6 +8,8 @@ mod grammar;
 mod lock;
 mod machine;
 mod mentions;
+mod order;
+mod results;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -105,6 +107,12 @@ pub(crate) fn check(sources: &[Source], listed: Option<&str>) -> Report {
     if cases::are_there(sources) {
         findings.extend(cases::check(&cases, &spec));
         findings.extend(cases::check_coverage(&cases, &spec));
+        findings.extend(order::check(sources));
+        if listed.is_some() {
+            let (of_results, older) = results::check(sources, &cases);
+            findings.extend(of_results);
+            notes.extend(older);
+        }
     } else {
         notes.push(format!("{} is not there yet: that each clause has a case is not checked", cases::FOLDER));
     }

@@ -6,6 +6,7 @@ mod dependencies;
 mod length;
 mod limits;
 mod purity;
+mod results;
 pub(crate) mod source;
 mod words;
 
@@ -35,6 +36,7 @@ fn of_one_file(source: &Source) -> Vec<Finding> {
     findings.extend(words::check(source));
     findings.extend(citations::check(source));
     findings.extend(purity::check(source));
+    findings.extend(results::check(source, workspace::root()));
     findings
 }
 

@@ -68,6 +68,7 @@ impl World {
 
     /// The older of two connects goes at once; the newer one is the session's.
     fn supersede(&self, session: &mut Session) {
+        session.is_deaf = session.held.is_some() && self.has(Defect::OlderConnectTakesEvents);
         if self.has(Defect::OrphanedFirstConnect) {
             session.held = None;
         } else {
@@ -117,6 +118,7 @@ impl World {
                 if self.has(Defect::AckUnasked) {
                     reply.insert("ext".into(), json!({"ack": 1}));
                 }
+                session.last = session.queue.back().cloned().or_else(|| session.last.take());
                 session.queue.drain(..).collect()
             }
             Some(ack) => {
@@ -127,7 +129,10 @@ impl World {
                 ack.unacknowledged.iter().map(|(_, event)| event.clone()).collect()
             }
         };
-        events.into_iter().chain([reply]).collect()
+        let alone = self.has(Defect::AdviceAlone).then(|| {
+            Message::from_iter([("successful".to_owned(), true.into()), ("advice".to_owned(), self.advice())])
+        });
+        events.into_iter().chain([reply]).chain(alone).collect()
     }
 
     /// The reply to a connect whose session was ended by its client.
@@ -177,7 +182,11 @@ impl Waiting {
             Release::Events | Release::Timeout => match state.sessions.get_mut(&self.client_id) {
                 Some(session) => {
                     session.held.take_if(|held| held.number == self.number);
-                    world.finish(session, &self.request, false)
+                    let messages = world.finish(session, &self.request, false);
+                    if world.has(Defect::AnsweredConnectKeepsSession) {
+                        session.deadline = None;
+                    }
+                    messages
                 }
                 None => vec![unknown(&world, &self.request)],
             },
@@ -192,6 +201,12 @@ impl Drop for Waiting {
             && session.held.take_if(|held| held.number == self.number).is_some()
         {
             session.deadline = Some(Instant::now() + self.world.max_interval);
+            if self.world.has(Defect::CutRepeatsLast) {
+                session.queue.extend(session.last.take());
+            }
+            if self.world.has(Defect::ConnectionEndsSession) {
+                state.sessions.remove(&self.client_id);
+            }
         }
     }
 }

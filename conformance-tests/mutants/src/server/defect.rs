@@ -22,11 +22,11 @@ bayeux_mutants::defects! {
         kills ["HS-016" "ALL-006"] also [];
     /// Faye.
     HandshakeRunsBatch "handshake-runs-batch" "what is sent along with a handshake is carried out"
-        kills ["HS-018"] also [];
+        kills ["HS-018" "HS-033"] also [];
     SequentialClientIds "sequential-client-ids" "clientIds are a counter"
         kills ["HS-004"] also [];
     OldClientIdKept "old-client-id-kept" "a handshake that names an old clientId gets it again"
-        kills ["SE-006" "HS-020" "SE-015" "JP-014"] also [];
+        kills ["SE-006" "HS-020" "SE-015" "JP-014" "WS-016"] also [];
     EventsInHandshakeReply "events-in-handshake-reply" "what was published lately comes along with the reply to a handshake"
         kills ["HS-021"] also [];
     PublisherInEvent "publisher-in-event" "events name the clientId of their publisher"
@@ -69,7 +69,7 @@ bayeux_mutants::defects! {
         kills ["SB-010" "PB-007" "SB-033"] also [];
     /// Faye; over HTTP and over WebSocket.
     OrphanedFirstConnect "orphaned-first-connect" "the first of two connects is never answered"
-        kills ["CN-014" "WS-006" "CN-015" "CN-016"] also [];
+        kills ["CN-014" "CN-016" "CN-032" "MO-006"] also [];
     ConnectNeverTimesOut "connect-never-times-out" "a connect is held until there are events"
         kills ["CN-005" "CN-004" "CN-029"] also [];
     ConnectNeverHeld "connect-never-held" "each connect is answered at once"
@@ -134,14 +134,14 @@ bayeux_mutants::defects! {
         kills ["SC-004"] also [];
     /// Faye, which has no cookie.
     StolenIdAccepted "stolen-id-accepted" "a clientId is accepted without its cookie"
-        kills ["SC-003" "WS-017"] also [];
+        kills ["SC-003" "WS-017" "SC-017"] also [];
     QueueSharedByBrowser "queue-shared-by-browser" "two sessions of one browser get each other's events"
         kills ["DL-018"] also [];
     /// cometd-nodejs-server.
     CharacterSplitByChunks "character-split-by-chunks" "a character that two chunks share is replaced"
         kills ["ENV-006"] also [];
     BadJsonUnanswered "bad-json-unanswered" "a body that is no JSON is never answered"
-        kills ["BAD-001" "BAD-002" "BAD-003" "BAD-012" "BAD-014" "BAD-017" "SC-005"] also [];
+        kills ["BAD-001" "BAD-002" "BAD-003" "BAD-012" "BAD-014" "BAD-017" "SC-005" "ENV-025"] also [];
     DeepNestingUnanswered "deep-nesting-unanswered" "a deeply nested body is never answered"
         kills ["BAD-021" "BAD-020"] also [];
     MissingChannelAccepted "missing-channel-accepted" "a message without a channel is answered successfully"
@@ -207,21 +207,136 @@ bayeux_mutants::defects! {
     RepliesCut "replies-cut" "of a batch three messages are answered"
         kills ["BT-001"] also [];
     OtherSitesAccepted "other-sites-accepted" "pages of other sites may post, as text/plain too, and open a WebSocket"
-        kills ["ENV-009"] also [];
+        kills ["ENV-009" "SC-008" "WS-023"] also [];
     CorsForAll "cors-for-all" "pages of all sites may come with cookies and read the replies"
         kills ["ENV-019" "ENV-020"] also [];
     EmptyFormAccepted "empty-form-accepted" "a form without messages is answered by an empty array"
-        kills ["ENV-015"] also [];
+        kills ["ENV-015" "JP-008"] also [];
     Sniffable "sniffable" "browsers may guess another type of a response"
         kills ["ENV-031"] also [];
     ScriptWithoutCallback "script-without-callback" "a GET is answered by JSON without a callback"
         kills ["JP-011" "JP-012"] also [];
     PingEndsSocket "ping-ends-socket" "a ping is not answered, and ends the WebSocket"
-        kills ["WS-012"] also [];
+        kills ["WS-012" "WS-035"] also [];
     CloseUnanswered "close-unanswered" "a close is not answered"
         kills ["WS-034"] also [];
     AckUnasked "ack-unasked" "replies to connects have a number to acknowledge though the client did not ask for it"
         kills ["AK-009"] also [];
     AckAsText "ack-as-text" "the number to acknowledge is a string"
         kills ["AK-002"] also [];
+    /// A pool of sessions, each with its id.
+    ClientIdGivenAgain "client-id-given-again" "the clientId of a session that ended goes to the next one"
+        kills ["HS-003" "MO-009"] also [];
+    ClientIdWithDashes "client-id-with-dashes" "clientIds have dashes, as UUIDs do"
+        kills ["HS-002"] also [];
+    VersionsAsText "versions-as-text" "versions are compared as text"
+        kills ["HS-031"] also [];
+    PublishReplyWithError "publish-reply-with-error" "a publish that succeeded has an error that says so"
+        kills ["PB-001"] also [];
+    OlderConnectTakesEvents "older-connect-takes-events" "behind a second connect events go to the first, which was answered"
+        kills ["CN-015" "MO-006"] also [];
+    CutRepeatsLast "cut-repeats-last" "after a connection was cut the last event comes again"
+        kills ["MO-003"] also [];
+    /// A reader of JSON that keeps the first, in front of one that keeps the last.
+    FirstFieldChecked "first-field-checked" "of a field that comes twice the first is checked, and the last is used"
+        kills ["BAD-015" "BAD-016"] also [];
+    ControlsDropped "controls-dropped" "control characters in data are left out"
+        kills ["BAD-019" "ENV-005" "DL-003" "BT-011"] also [];
+    /// Faye.
+    ProtoDropped "proto-dropped" "a member of data that is called __proto__ is lost"
+        kills ["DL-024"] also [];
+    /// Servers that read JSON as JavaScript does.
+    HalfCharacterReplaced "half-character-replaced" "half a surrogate pair is replaced"
+        kills ["BAD-018"] also [];
+    /// Faye and cometd-nodejs-server.
+    HugeNumberNull "huge-number-null" "a number that is too large becomes null"
+        kills ["BAD-022"] also [];
+    PatternsRefused "patterns-refused" "only names can be subscribed to"
+        kills ["SB-002" "SB-003"] also ["SB-004" "DL-001" "CH-011"];
+    OddSubscriptionAccepted "odd-subscription-accepted" "a subscription that is missing or no text is one to nothing, and succeeds"
+        kills ["SB-007" "SB-032" "US-006" "BAD-027"] also [];
+    GlobPatterns "glob-patterns" "/a/x* matches /a/xy"
+        kills ["SB-015"] also [];
+    /// CometD's Java server has such templates, for its own code.
+    BracesMatch "braces-match" "/a/{x} matches any /a/y"
+        kills ["CH-015"] also [];
+    MarksIgnored "marks-ignored" "names that differ only in their marks are one channel"
+        kills ["CH-012"] also [];
+    NameMatchesBelow "name-matches-below" "a subscription to /a gets what is published to /a/b"
+        kills ["CH-001"] also [];
+    StarMatchesParent "star-matches-parent" "/a/* matches /a"
+        kills ["CH-003" "CH-017"] also [];
+    SiblingsMatch "siblings-match" "a subscription to /a/x gets what is published to /a/y"
+        kills ["DL-010" "CH-001" "MO-010" "DL-018"] also [];
+    OneSubscriber "one-subscriber" "a channel has one subscriber, the last that came"
+        kills ["DL-009" "US-015" "MO-007" "MO-008"] also [];
+    DisconnectTakesChannel "disconnect-takes-channel" "a disconnect ends the subscriptions of others to the same channels"
+        kills ["DC-013" "MO-008"] also [];
+    /// As MQTT does, where it is asked for.
+    LastEventKept "last-event-kept" "who subscribes to a channel gets the last event of it"
+        kills ["DL-017" "DL-021" "US-016"] also [];
+    QueueInherited "queue-inherited" "what waits when a session ends reaches the next one of its browser"
+        kills ["SE-016"] also [];
+    SubscribeBehindConnect "subscribe-behind-connect" "a subscribe waits until the connect of its session is answered"
+        kills ["CN-026" "ENV-029"] also ["HS-018"];
+    FirstPieceOnly "first-piece-only" "a body ends with what of it comes first"
+        kills ["ENV-007" "ENV-006"] also [];
+    HalfBodyRun "half-body-run" "what came of a body that breaks off is carried out"
+        kills ["ENV-026"] also [];
+    /// Streaming readers.
+    BrokenBatchRun "broken-batch-run" "messages are carried out as they are read, also those of a batch that turns out to be broken"
+        kills ["BAD-035" "BAD-037"] also [];
+    /// Faye.
+    OddElementsSkipped "odd-elements-skipped" "elements of a batch that are no messages are passed over"
+        kills ["BAD-035" "BAD-009" "BAD-010"] also [];
+    NestedBatchRun "nested-batch-run" "messages of an array in the batch are carried out"
+        kills ["BAD-008"] also [];
+    OddIdEndsConnection "odd-id-ends-connection" "an id that is an object or a list ends the connection"
+        kills ["BAD-036" "BAD-032"] also [];
+    OddMemberUnanswered "odd-member-unanswered" "a message whose advice or ext is no object is not answered"
+        kills ["BAD-030" "BAD-031"] also [];
+    LongNameUnanswered "long-name-unanswered" "a message with a long name is not answered"
+        kills ["SB-018"] also [];
+    LargeBatchDropped "large-batch-dropped" "a batch of more than a thousand messages is passed over"
+        kills ["BAD-034"] also [];
+    FirstSpeaksForAll "first-speaks-for-all" "the messages of a batch run under the clientId of the first"
+        kills ["BT-006"] also [];
+    LargeHeadUnanswered "large-head-unanswered" "a request with a head of more than 32 KiB is never answered"
+        kills ["ENV-027"] also [];
+    HeadLinesFromIds "head-lines-from-ids" "an id with line ends in it becomes lines of the head"
+        kills ["SC-009"] also [];
+    FewConnections "few-connections" "a hundred connections are served at a time; others wait"
+        kills ["SC-012"]
+        also ["AK-002" "BAD-006" "CH-011" "CN-001" "CN-009" "DC-001" "DC-004" "DL-001" "ENV-001" "ENV-005" "HS-001" "HS-002" "HS-006" "HS-018" "ID-001" "PB-001" "SB-001" "SB-004" "US-003" "WS-001"];
+    SlowReaderBlocks "slow-reader-blocks" "while one WebSocket takes nothing, nothing is written to the others"
+        kills ["SE-010"] also [];
+    FramesLeak "frames-leak" "each frame of a WebSocket costs places for connections"
+        kills ["WS-022"]
+        also ["AK-002" "BAD-006" "CH-011" "CN-001" "CN-009" "DC-001" "DC-004" "DL-001" "ENV-001" "ENV-005" "HS-001" "HS-002" "HS-006" "HS-018" "ID-001" "PB-001" "SB-001" "SB-004" "US-003" "WS-001"];
+    AnyExtensionAgreed "any-extension-agreed" "a WebSocket is agreed upon with whatever extensions and protocols were asked for"
+        kills ["WS-037"] also [];
+    BlankTexts "blank-texts" "behind each reply to a connect a WebSocket is sent a blank, to keep it open"
+        kills ["ALL-007"] also [];
+    AdviceAlone "advice-alone" "advice comes as a message of its own too, which has no channel"
+        kills ["ALL-001"] also [];
+    AckNamedOddly "ack-named-oddly" "the reply to a handshake names a version of the acknowledgements"
+        kills ["AK-001"] also [];
+    AckPushed "ack-pushed" "events are pushed to a WebSocket also where they are to be acknowledged"
+        kills ["AK-006"] also [];
+    ScriptWithoutEvents "script-without-events" "a script carries replies alone"
+        kills ["JP-007" "JP-005"] also [];
+    ConnectionEndsSession "connection-ends-session" "a session ends with the connection on which its connect is held"
+        kills ["CN-022" "CN-023"] also [];
+    EventsWithConnectsOnly "events-with-connects-only" "events come with replies to connects alone"
+        kills ["DL-012"] also [];
+    RefusalIsHttpError "refusal-is-http-error" "a batch that is refused message by message has the status 400"
+        kills ["ENV-032"] also [];
+    StrangerUnanswered "stranger-unanswered" "a publish without a session is not answered"
+        kills ["PB-013"] also [];
+    AnsweredConnectKeepsSession "answered-connect-keeps-session" "a session whose held connect was answered lives for ever"
+        kills ["SE-009"] also [];
+    TiredConnection "tired-connection" "the fiftieth request on a connection is answered as the one before it"
+        kills ["ENV-021"] also [];
+    RefusalEndsSession "refusal-ends-session" "a session ends when one of its requests is refused"
+        kills ["MO-011" "BT-008" "PB-024"] also [];
 }

@@ -28,6 +28,9 @@ impl World {
         if let Some(data) = object {
             reply.insert("data".into(), data.clone());
         }
+        if self.has(Defect::PublishReplyWithError) {
+            reply.insert("error".into(), "200::published".into());
+        }
         if self.has(Defect::PublishReplyWithClientId) && sender.is_none() {
             reply.insert("clientId".into(), "none".into());
         }
@@ -70,7 +73,27 @@ impl World {
             &[]
         };
         let keep = |name: &&String| *name == "channel" || *name == "data" || relayed.contains(&name.as_str());
-        request.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+        let kept = request.iter().filter(|(name, _)| keep(name));
+        let mut event: Message = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+        if let Some(data) = event.get_mut("data") {
+            self.spoil(data);
+        }
+        event
+    }
+
+    /// What a defect does to data.
+    fn spoil(&self, data: &mut Value) {
+        match data {
+            Value::String(text) if self.has(Defect::ControlsDropped) => text.retain(|letter| !letter.is_control()),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.spoil(item)),
+            Value::Object(members) => {
+                if self.has(Defect::ProtoDropped) {
+                    members.remove("__proto__");
+                }
+                members.values_mut().for_each(|member| self.spoil(member));
+            }
+            _ => {}
+        }
     }
 
     /// Puts an event into the queue of each session with a subscription that matches, once.
@@ -80,8 +103,8 @@ impl World {
         if self.has(Defect::FalsyDataDropped) && event.get("data").is_none_or(is_falsy) {
             return;
         }
-        if self.has(Defect::SocketEventBeforeHandshake) {
-            state.lately.truncate(9);
+        if self.has(Defect::SocketEventBeforeHandshake) || self.has(Defect::LastEventKept) {
+            state.lately.truncate(if self.has(Defect::LastEventKept) { 999 } else { 9 });
             state.lately.push_front(event.clone());
         }
         let mut browsers = Vec::new();
@@ -100,6 +123,9 @@ impl World {
                 1
             };
             browsers.push(session.browser.clone());
+            if session.is_deaf {
+                continue;
+            }
             if session.backlog() + copies > MAX_QUEUE || (self.has(Defect::QueueCut) && session.queue.len() == 40) {
                 continue;
             }

@@ -2,18 +2,19 @@
 
 use crate::cookie::Browser;
 use crate::defect::Defect;
-use crate::message::{Malformed, Message, read_batch};
+use crate::message::{self, Malformed, Message, read_batch};
 use crate::websocket;
 use crate::world::{Origin, World};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN,
-    SET_COOKIE, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
+    HeaderValue, ORIGIN, SET_COOKIE, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use std::convert::Infallible;
+use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The largest body that is read.
 const MAX_BODY: usize = 4 << 20;
@@ -28,8 +29,21 @@ enum Form {
     Script(String),
 }
 
-/// Answers a request.
-pub(crate) async fn serve(world: Arc<World>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+/// What some defects take for a large head.
+const LARGE_HEAD: usize = 32 << 10;
+/// How many requests a connection is good for, with a defect.
+const TIRED: usize = 50;
+/// Stands for a connection that ends without an answer, for a defect.
+const DROPPED: StatusCode = StatusCode::IM_A_TEAPOT;
+
+/// Answers a request; so many were asked on its connection before. The error ends the connection.
+pub(crate) async fn serve(world: Arc<World>, before: usize, request: Request<Incoming>) -> std::io::Result<Reply> {
+    let head: usize = request.headers().values().map(|value| value.len()).sum();
+    if (head > LARGE_HEAD && world.has(Defect::LargeHeadUnanswered))
+        || (before >= TIRED && world.has(Defect::TiredConnection))
+    {
+        return std::future::pending().await;
+    }
     let path = request.uri().path();
     if path != "/bayeux" && !path.starts_with("/bayeux/") {
         return Ok(refuse(StatusCode::NOT_FOUND));
@@ -43,7 +57,11 @@ pub(crate) async fn serve(world: Arc<World>, request: Request<Incoming>) -> Resu
         Method::POST => post(&world, request, browser).await,
         _ => Err(StatusCode::METHOD_NOT_ALLOWED),
     };
-    let mut reply = answered.unwrap_or_else(refuse);
+    let mut reply = match answered {
+        Ok(reply) => reply,
+        Err(DROPPED) => return Err(std::io::Error::other("the connection ends for a defect")),
+        Err(status) => refuse(status),
+    };
     if let Some(origin) = origin.filter(|_| world.has(Defect::CorsForAll)) {
         reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
@@ -71,7 +89,14 @@ async fn post(world: &Arc<World>, request: Request<Incoming>, browser: Browser) 
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
     let body = read(world, request.into_body()).await?;
-    let batch = if is_form { messages_of_form(world, &body).await? } else { understand(world, &body).await? };
+    let batch = if is_form { messages_of_form(world, &body).await } else { understand(world, &body).await };
+    if batch.is_err() && world.has(Defect::BrokenBatchRun) {
+        world.receive(&message::read_beginning(&body), &Origin { browser: browser.clone(), socket: None });
+    }
+    let batch = batch?;
+    if world.has(Defect::OddIdEndsConnection) && batch.iter().any(message::has_odd_id) {
+        return Err(DROPPED);
+    }
     Ok(run(world, &batch, browser, Form::Json).await)
 }
 
@@ -97,7 +122,11 @@ fn is_callback(name: &str) -> bool {
 async fn read(world: &World, mut body: Incoming) -> Result<Vec<u8>, StatusCode> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(chunk) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+        let frame = match frame {
+            Err(_) if world.has(Defect::HalfBodyRun) => break,
+            frame => frame.map_err(|_| StatusCode::BAD_REQUEST)?,
+        };
+        let Ok(chunk) = frame.into_data() else { continue };
         if bytes.len() + chunk.len() > MAX_BODY {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
@@ -105,6 +134,9 @@ async fn read(world: &World, mut body: Incoming) -> Result<Vec<u8>, StatusCode> 
             bytes.extend_from_slice(String::from_utf8_lossy(&chunk).as_bytes());
         } else {
             bytes.extend_from_slice(&chunk);
+        }
+        if world.has(Defect::FirstPieceOnly) {
+            break;
         }
     }
     Ok(bytes)
@@ -132,12 +164,28 @@ async fn understand(world: &World, text: &[u8]) -> Result<Vec<Message>, StatusCo
 
 async fn run(world: &Arc<World>, batch: &[Message], browser: Browser, form: Form) -> Reply {
     let origin = Origin { browser, socket: None };
+    while world.has(Defect::SubscribeBehindConnect) && is_behind(world, batch) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let answer = world.receive(batch, &origin);
     let mut messages = answer.messages;
     for waiting in answer.waiting {
         messages.extend(waiting.answer().await);
     }
     let mut reply = write(world, &messages, form);
+    let is_refused = |message: &Message| message.get("successful") == Some(&Value::Bool(false));
+    if world.has(Defect::RefusalIsHttpError) && messages.iter().all(is_refused) {
+        *reply.status_mut() = StatusCode::BAD_REQUEST;
+    }
+    if world.has(Defect::HeadLinesFromIds) {
+        let ids = batch.iter().filter_map(|message| message::text(message, "id"));
+        for (name, value) in ids.flat_map(str::lines).filter_map(|line| line.split_once(": ")) {
+            let parsed = (name.parse::<HeaderName>(), value.parse::<HeaderValue>());
+            if let (Ok(name), Ok(value)) = parsed {
+                reply.headers_mut().append(name, value);
+            }
+        }
+    }
     if answer.shook_hands && origin.browser.is_new {
         let cookie = HeaderValue::from_str(&origin.browser.set_cookie()).expect("it is letters and digits");
         reply.headers_mut().insert(SET_COOKIE, cookie);
@@ -145,8 +193,20 @@ async fn run(world: &Arc<World>, batch: &[Message], browser: Browser, form: Form
     reply
 }
 
+/// Whether a batch subscribes for a session whose connect is held.
+fn is_behind(world: &World, batch: &[Message]) -> bool {
+    let state = world.state();
+    batch.iter().filter(|message| message::channel(message) == "/meta/subscribe").any(|message| {
+        let session = message::text(message, "clientId").and_then(|id| state.sessions.get(id));
+        session.is_some_and(|session| session.held.is_some())
+    })
+}
+
 fn write(world: &World, messages: &[Message], form: Form) -> Reply {
-    let json = serde_json::to_string(messages).expect("maps with strings as keys can be written");
+    let only_replies = matches!(form, Form::Script(_)) && world.has(Defect::ScriptWithoutEvents);
+    let is_written = |message: &&Message| !only_replies || message.contains_key("successful");
+    let messages: Vec<_> = messages.iter().filter(is_written).collect();
+    let json = serde_json::to_string(&messages).expect("maps with strings as keys can be written");
     let (mut kind, body) = match form {
         Form::Script(_) if world.has(Defect::ScriptWithoutCallback) => ("application/json;charset=UTF-8", json),
         Form::Json => ("application/json;charset=UTF-8", json),

@@ -19,13 +19,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use world::World;
-
-/// How many connections are served at a time; others wait.
-const MAX_CONNECTIONS: usize = 4096;
 
 /// A Bayeux server with a defect to choose; without one it is correct
 #[derive(Parser)]
@@ -63,14 +60,15 @@ async fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(args.listen).await?;
     print(&format!("http://{}/bayeux\n", listener.local_addr()?));
     tokio::spawn(world::sweep(world.clone()));
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+        let place = world.places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let world = world.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request| http::serve(world.clone(), request));
+            let asked = AtomicUsize::new(0);
+            let service =
+                service_fn(move |request| http::serve(world.clone(), asked.fetch_add(1, Ordering::Relaxed), request));
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(10))

@@ -18,12 +18,20 @@ pub(crate) enum Malformed {
     Shape,
 }
 
+/// Where a defect keeps the first of two clientIds, and of two channels.
+pub(crate) const FIRST_CLIENT_ID: &str = "first clientId";
+const FIRST_CHANNEL: &str = "first channel";
+
 /// Reads a message or an array of them.
 pub(crate) fn read_batch(world: &World, text: &[u8]) -> Result<Vec<Message>, Malformed> {
-    let value = serde_json::from_slice(text).map_err(|error| {
+    let value = serde_json::from_slice(text).or_else(|error| repaired(world, text).ok_or(error)).map_err(|error| {
         if error.to_string().starts_with("recursion limit") { Malformed::Depth } else { Malformed::Json }
     })?;
     let items = match value {
+        Value::Array(items) if world.has(Defect::OddElementsSkipped) => {
+            items.into_iter().filter(Value::is_object).collect()
+        }
+        Value::Array(items) if world.has(Defect::NestedBatchRun) => items.into_iter().flat_map(flattened).collect(),
         Value::Array(items) if !items.is_empty() => items,
         single @ Value::Object(_) => vec![single],
         _ => return Err(Malformed::Shape),
@@ -36,19 +44,87 @@ pub(crate) fn read_batch(world: &World, text: &[u8]) -> Result<Vec<Message>, Mal
     if !items.iter().all(is_message) {
         return Err(Malformed::Shape);
     }
-    let mut batch: Vec<_> = items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect();
+    let mut batch: Vec<_> = items.into_iter().filter_map(|item| serde_json::from_value::<Message>(item).ok()).collect();
     if world.has(Defect::BatchCut) {
         batch.truncate(64);
     }
     if world.has(Defect::BatchReversed) {
         batch.reverse();
     }
+    if let [only] = batch.as_mut_slice()
+        && world.has(Defect::FirstFieldChecked)
+    {
+        let text = String::from_utf8_lossy(text);
+        only.extend(first(&text, "channel").map(|value| (FIRST_CHANNEL.to_owned(), value)));
+        only.extend(first(&text, "clientId").map(|value| (FIRST_CLIENT_ID.to_owned(), value)));
+    }
     Ok(batch)
+}
+
+/// What can be read in front of what is broken, for a defect.
+pub(crate) fn read_beginning(text: &[u8]) -> Vec<Message> {
+    let mut batch = Vec::new();
+    let mut rest = text.trim_ascii_start().strip_prefix(b"[").unwrap_or_default();
+    loop {
+        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Message>();
+        let Some(Ok(message)) = values.next() else { return batch };
+        batch.push(message);
+        rest = rest[values.byte_offset()..].trim_ascii_start().strip_prefix(b",").unwrap_or_default();
+    }
+}
+
+/// The first string under this name, as the suite writes it.
+fn first(text: &str, name: &str) -> Option<Value> {
+    let (_, rest) = text.split_once(&format!("\"{name}\":\""))?;
+    rest.split('"').next().map(Value::from)
+}
+
+fn flattened(item: Value) -> Vec<Value> {
+    match item {
+        Value::Array(items) => items,
+        other => vec![other],
+    }
+}
+
+/// What a lenient reader of JSON makes of what is none.
+fn repaired(world: &World, text: &[u8]) -> Option<Value> {
+    let text = str::from_utf8(text).ok()?;
+    let text = if world.has(Defect::HalfCharacterReplaced) {
+        text.replace("\\ud83d", "\\ufffd").replace("\\ude00", "\\ufffd")
+    } else if world.has(Defect::HugeNumberNull) {
+        without_infinities(text)
+    } else {
+        return None;
+    };
+    serde_json::from_str(&text).ok()
+}
+
+/// With null in the place of what is infinite as a double.
+fn without_infinities(text: &str) -> String {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.');
+    let mut result = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+        let (word, others) = rest.split_at(end);
+        let infinite = word.starts_with(|letter: char| letter == '-' || letter.is_ascii_digit())
+            && word.parse().is_ok_and(f64::is_infinite);
+        result.push_str(if infinite { "null" } else { word });
+        let mark = others.chars().next().map_or(0, char::len_utf8);
+        result.push_str(&others[..mark]);
+        rest = &others[mark..];
+    }
+    result
 }
 
 /// The string of this member.
 pub(crate) fn text<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
     message.get(name).and_then(Value::as_str)
+}
+
+/// Whether its id is of a type that some server may choke on.
+pub(crate) fn has_odd_id(message: &Message) -> bool {
+    message.get("id").is_some_and(|id| id.is_object() || id.is_array())
 }
 
 /// The channel of a message.
@@ -93,7 +169,7 @@ pub(crate) fn unknown(world: &World, request: &Message) -> Message {
 
 fn reply(world: &World, request: &Message, successful: bool) -> Message {
     let mut message = Message::new();
-    if let Some(channel) = request.get("channel") {
+    if let Some(channel) = request.get(FIRST_CHANNEL).or_else(|| request.get("channel")) {
         message.insert("channel".into(), channel.clone());
     }
     message.insert("successful".into(), successful.into());

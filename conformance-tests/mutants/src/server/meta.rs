@@ -39,6 +39,10 @@ impl World {
         let ack = request.get("ext").and_then(|ext| ext.get("ack")) == Some(&Value::Bool(true));
         let mut session = Session::new(origin.browser.id.clone(), ack, self.max_interval);
         session.socket.clone_from(&origin.socket);
+        if let Some(ack) = &mut session.ack {
+            ack.is_pushed = self.has(Defect::AckPushed);
+        }
+        session.queue.extend(state.left.remove(&origin.browser.id).unwrap_or_default());
         if self.has(Defect::SubscriptionsSurvive) {
             let earlier = state.sessions.values().filter(|earlier| earlier.browser == session.browser);
             session.subscriptions = earlier.flat_map(|earlier| earlier.subscriptions.clone()).collect();
@@ -56,7 +60,8 @@ impl World {
         }
         reply.insert("advice".into(), advice);
         if ack {
-            reply.insert("ext".into(), json!({"ack": true}));
+            let told = if self.has(Defect::AckNamedOddly) { json!("1.0") } else { json!(true) };
+            reply.insert("ext".into(), json!({"ack": told}));
         }
         state.sessions.insert(client_id, session);
         answer.shook_hands = true;
@@ -81,12 +86,17 @@ impl World {
     }
 
     fn refuses_handshake(&self, state: &State, request: &Message) -> Option<&'static str> {
-        let version = |name: &str| message::text(request, name).and_then(numbers);
-        if version("version").is_none() {
+        if message::text(request, "version").and_then(numbers).is_none() {
             return Some("400::A handshake has a version");
         }
-        let by_major = self.has(Defect::FirstNumberOnly);
-        if version("minimumVersion").is_some_and(|least| if by_major { least[0] > 1 } else { least > vec![1, 0] }) {
+        let least = message::text(request, "minimumVersion");
+        let is_above = if self.has(Defect::VersionsAsText) {
+            least.is_some_and(|least| least > "1.0")
+        } else {
+            let by_major = self.has(Defect::FirstNumberOnly);
+            least.and_then(numbers).is_some_and(|least| if by_major { least[0] > 1 } else { least > vec![1, 0] })
+        };
+        if is_above {
             return Some("300::This is version 1.0");
         }
         let types = request.get("supportedConnectionTypes").and_then(Value::as_array);
@@ -105,6 +115,10 @@ impl World {
         let earlier = state.sessions.iter().find(|(_, earlier)| earlier.browser == origin.browser.id);
         match earlier {
             Some((id, _)) if self.has(Defect::OldClientIdKept) => id.clone(),
+            _ if self.has(Defect::ClientIdGivenAgain) && !state.ended.is_empty() => {
+                state.ended.pop().unwrap_or_else(|| random_text(32))
+            }
+            _ if self.has(Defect::ClientIdWithDashes) => format!("{}-{}", random_text(16), random_text(16)),
             _ if self.has(Defect::SequentialClientIds) => format!("client{:026}", state.counter),
             _ => random_text(32),
         }
@@ -121,6 +135,9 @@ impl World {
     ) {
         let Some(client_id) = sender else { return answer.messages.push(unknown(self, request)) };
         let ended = if self.has(Defect::DisconnectKeepsSession) { None } else { state.sessions.remove(&client_id) };
+        if let Some(ended) = &ended {
+            self.remember(state, &client_id, ended);
+        }
         if let Some(mut session) = ended.filter(|_| !self.has(Defect::DisconnectLeavesConnect)) {
             let in_order = origin.socket.is_some() && !self.has(Defect::DisconnectAnsweredFirst);
             if let Some(held) = session.held.take_if(|_| in_order) {
@@ -137,10 +154,33 @@ impl World {
         answer.messages.push(reply);
     }
 
+    /// What defects keep of a session that was ended.
+    fn remember(&self, state: &mut State, client_id: &str, ended: &Session) {
+        if self.has(Defect::ClientIdGivenAgain) {
+            state.ended.push(client_id.to_owned());
+        }
+        if self.has(Defect::QueueInherited) {
+            state.left.insert(ended.browser.clone(), ended.queue.clone());
+        }
+        if self.has(Defect::DisconnectTakesChannel) {
+            for other in state.sessions.values_mut() {
+                other.subscriptions.retain(|pattern| !ended.subscriptions.contains(pattern));
+            }
+        }
+    }
+
     /// A subscribe: all of its channels, or none.
     pub(crate) fn subscribe(&self, state: &mut State, request: &Message, sender: Option<String>) -> Message {
+        if self.has(Defect::OneSubscriber) && sender.is_some() {
+            let taken = channels(self, request).unwrap_or_default();
+            for session in state.sessions.values_mut() {
+                session.subscriptions.retain(|pattern| !taken.contains(pattern));
+            }
+        }
         let Some(session) = sender.and_then(|id| state.sessions.get_mut(&id)) else { return unknown(self, request) };
-        let Some(channels) = channels(request) else { return refusal(self, request, "400::No channels are named") };
+        let Some(channels) = channels(self, request) else {
+            return refusal(self, request, "400::No channels are named");
+        };
         let mut subscriptions = session.subscriptions.clone();
         for channel in &channels {
             if let Some(error) = self.refuses_subscription(channel) {
@@ -162,6 +202,11 @@ impl World {
             return refusal(self, request, "403::Too many subscriptions");
         }
         session.subscriptions = subscriptions;
+        if self.has(Defect::LastEventKept) {
+            let is_last =
+                |channel: &String| state.lately.iter().find(|event| message::channel(event) == channel).cloned();
+            session.queue.extend(channels.iter().filter_map(is_last));
+        }
         if self.has(Defect::SubscriptionNotRepeated) {
             return success(self, request);
         }
@@ -172,6 +217,9 @@ impl World {
         if !channel::is_pattern(self, channel) {
             return Some("400::No channel to subscribe to");
         }
+        if channel.ends_with('*') && self.has(Defect::PatternsRefused) {
+            return Some("403::Only names");
+        }
         let forbidden = kind(channel) == Kind::Meta && !self.has(Defect::MetaSubscribable);
         forbidden.then_some("403::Not for clients")
     }
@@ -179,7 +227,9 @@ impl World {
     /// An unsubscribe; from what was not subscribed, too.
     pub(crate) fn unsubscribe(&self, state: &mut State, request: &Message, sender: Option<String>) -> Message {
         let Some(session) = sender.and_then(|id| state.sessions.get_mut(&id)) else { return unknown(self, request) };
-        let Some(channels) = channels(request) else { return refusal(self, request, "400::No channels are named") };
+        let Some(channels) = channels(self, request) else {
+            return refusal(self, request, "400::No channels are named");
+        };
         if let Some(error) = channels.iter().find_map(|channel| self.refuses_subscription(channel)) {
             return refusal(self, request, error);
         }
@@ -201,12 +251,15 @@ impl World {
 }
 
 /// The channels of a (un)subscribe: a string or an array of them.
-fn channels(request: &Message) -> Option<Vec<String>> {
-    match request.get("subscription")? {
-        Value::String(one) => Some(vec![one.clone()]),
-        Value::Array(many) if !many.is_empty() => many.iter().map(|one| one.as_str().map(str::to_owned)).collect(),
+fn channels(world: &World, request: &Message) -> Option<Vec<String>> {
+    let named = match request.get("subscription") {
+        Some(Value::String(one)) => Some(vec![one.clone()]),
+        Some(Value::Array(many)) if !many.is_empty() => {
+            many.iter().map(|one| one.as_str().map(str::to_owned)).collect()
+        }
         _ => None,
-    }
+    };
+    named.or_else(|| world.has(Defect::OddSubscriptionAccepted).then(Vec::new))
 }
 
 /// A refusal that names what was refused.

@@ -15,6 +15,10 @@ pub(crate) struct Session {
     pub(crate) subscriptions: Vec<String>,
     /// Events that wait for a response.
     pub(crate) queue: VecDeque<Message>,
+    /// The last event that was sent to it, for a defect.
+    pub(crate) last: Option<Message>,
+    /// Whether a defect keeps events from it.
+    pub(crate) is_deaf: bool,
     /// How many events it was given.
     pub(crate) delivered: u64,
     /// The acknowledgement extension, if it was agreed on.
@@ -36,6 +40,8 @@ pub(crate) struct Ack {
     pub(crate) batch: u64,
     /// What was sent and not acknowledged, with the number of the reply.
     pub(crate) unacknowledged: VecDeque<(u64, Message)>,
+    /// Whether a defect pushes its events all the same.
+    pub(crate) is_pushed: bool,
 }
 
 /// A connect that waits, seen from the session.
@@ -70,6 +76,8 @@ impl Session {
             browser,
             subscriptions: Vec::new(),
             queue: VecDeque::new(),
+            last: None,
+            is_deaf: false,
             delivered: 0,
             ack: ack.then(Ack::default),
             held: None,
@@ -81,7 +89,7 @@ impl Session {
 
     /// Whether events go to its WebSocket as they come. With acknowledgements they go with replies to connects alone.
     pub(crate) fn pushes(&self) -> bool {
-        self.socket.is_some() && self.ack.is_none()
+        self.socket.is_some() && self.ack.as_ref().is_none_or(|ack| ack.is_pushed)
     }
 
     /// How many events it has that no client has taken for certain.
@@ -100,7 +108,7 @@ impl Session {
     /// Lets whoever waits know that there are events.
     pub(crate) fn wake(&mut self) {
         match &self.socket {
-            Some(socket) if self.ack.is_none() => socket.notify_one(),
+            Some(socket) if self.pushes() => socket.notify_one(),
             _ => self.release(Release::Events),
         }
     }

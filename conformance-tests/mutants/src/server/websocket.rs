@@ -2,14 +2,14 @@
 
 use crate::cookie::Browser;
 use crate::defect::Defect;
-use crate::message::{self, read_batch};
+use crate::message::{self, Malformed, has_odd_id, read_batch};
 use crate::world::{Answer, Origin, World};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    CONNECTION, HOST, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, SET_COOKIE,
-    UPGRADE,
+    CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, SET_COOKIE, UPGRADE,
 };
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -28,6 +28,8 @@ use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 const MAX_MESSAGE: usize = 4 << 20;
 /// How many replies of connects may wait to be written.
 const MAX_READY: usize = 64;
+/// How many places for connections a frame costs with a defect.
+const FRAME_PLACES: usize = 16;
 /// How long a write may take.
 const WRITE_TIME: Duration = Duration::from_secs(10);
 
@@ -48,9 +50,11 @@ pub(crate) fn upgrade(
     if !is_same_site(headers) && !world.has(Defect::OtherSitesAccepted) {
         return Err(StatusCode::FORBIDDEN);
     }
+    let agreed = agreed(&world, headers);
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let fields = response.headers_mut();
+    fields.extend(agreed);
     fields.insert(UPGRADE, HeaderValue::from_static("websocket"));
     fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     fields.insert(SEC_WEBSOCKET_ACCEPT, accept);
@@ -70,6 +74,13 @@ pub(crate) fn upgrade(
     Ok(response)
 }
 
+/// What a defect agrees to: all that was asked for.
+fn agreed(world: &World, headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    let asked = [SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL].into_iter();
+    let asked = asked.filter(|_| world.has(Defect::AnyExtensionAgreed));
+    asked.filter_map(|name| headers.get(&name).cloned().map(|value| (name, value))).collect()
+}
+
 /// A page of another site may open a socket or post a form, with the user's cookies; only its Origin tells.
 pub(crate) fn is_same_site(headers: &HeaderMap) -> bool {
     let text = |value: Option<&HeaderValue>| value.and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -86,15 +97,16 @@ async fn talk(world: &Arc<World>, mut socket: Socket, origin: &Origin) {
     let mut held = JoinSet::new();
     loop {
         let messages = tokio::select! {
-            frame = socket.next() => match frame {
+            frame = socket.next() => match frame.inspect(|_| leak(world)) {
                 // Some clients send it to see whether anybody is there.
                 Some(Ok(Frame::Text(text))) if text.trim() == "[]" => {
-                    if !write(&mut socket, &[]).await {
+                    if !write(world, &mut socket, &[]).await {
                         return;
                     }
                     continue;
                 }
-                Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) => match read_batch(world, &frame.into_data()) {
+                Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) => match read(world, &frame.into_data(), origin) {
+                    Ok(batch) if world.has(Defect::OddIdEndsConnection) && batch.iter().any(has_odd_id) => return,
                     Ok(batch) => {
                         let Answer { messages, waiting, .. } = world.receive(&batch, origin);
                         for waiting in waiting {
@@ -116,16 +128,43 @@ async fn talk(world: &Arc<World>, mut socket: Socket, origin: &Origin) {
             Some(_) = held.join_next() => continue,
             () = pushes.notified(), if !world.has(Defect::EventDoesNotWake) => world.take_pushed(&pushes),
         };
-        if !messages.is_empty() && !write(&mut socket, &messages).await {
+        if !messages.is_empty() && !write(world, &mut socket, &messages).await {
             return;
         }
     }
 }
 
+/// A batch; with a defect, what of a broken one can be read is carried out.
+fn read(world: &Arc<World>, text: &[u8], origin: &Origin) -> Result<Vec<message::Message>, Malformed> {
+    let batch = read_batch(world, text);
+    if batch.is_err() && world.has(Defect::BrokenBatchRun) {
+        world.receive(&message::read_beginning(text), origin);
+    }
+    batch
+}
+
+/// What a frame costs with a defect.
+fn leak(world: &World) {
+    if world.has(Defect::FramesLeak) {
+        world.places.forget_permits(FRAME_PLACES);
+    }
+}
+
 /// Whether it was taken in time.
-async fn write(socket: &mut Socket, messages: &[message::Message]) -> bool {
+async fn write(world: &World, socket: &mut Socket, messages: &[message::Message]) -> bool {
+    let event = messages.iter().find(|message| message.contains_key("data"));
+    let turn = event.filter(|_| world.has(Defect::SlowReaderBlocks)).map(|event| world.turn(message::channel(event)));
+    let _turn = match turn {
+        Some(turn) => Some(turn.lock_owned().await),
+        None => None,
+    };
     let text = serde_json::to_string(messages).expect("maps with strings as keys can be written");
-    matches!(timeout(WRITE_TIME, socket.send(Frame::text(text))).await, Ok(Ok(())))
+    let is_written = matches!(timeout(WRITE_TIME, socket.send(Frame::text(text))).await, Ok(Ok(())));
+    let is_blank_due = messages.iter().any(|message| message::channel(message) == "/meta/connect");
+    if is_blank_due && world.has(Defect::BlankTexts) {
+        return is_written && socket.send(Frame::text(" ")).await.is_ok();
+    }
+    is_written
 }
 
 async fn close(socket: &mut Socket, code: CloseCode) {

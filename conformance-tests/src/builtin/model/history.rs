@@ -38,6 +38,8 @@ pub(super) enum What {
 pub(super) enum Reply {
     Granted(Tick),
     Refused,
+    /// A publish to a server that answers none.
+    Unanswered,
     /// No reply, so it may have had its effect or not.
     Unknown,
 }
@@ -76,7 +78,7 @@ impl Request {
     pub(super) fn done(&self) -> Tick {
         match self.reply {
             Reply::Granted(at) => at,
-            Reply::Refused | Reply::Unknown => Tick::MAX,
+            Reply::Refused | Reply::Unanswered | Reply::Unknown => Tick::MAX,
         }
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         code(
             "MO-006",
-            Must,
+            Should,
             &["BX-CN-5", "BX-DL-1"],
             BOTH,
             races::connects,
@@ -124,6 +124,9 @@ fn broken(scene: Rc<Scene>, transport: Transport) -> Run {
 
 fn mixed(scene: Rc<Scene>, _: Transport) -> Run {
     Box::pin(async move {
+        if let Some(why) = scene.target.broken.get(&Transport::WebSocket) {
+            return Finding::new(Verdict::Blocked, why);
+        }
         if !scene.target.can("websocket") {
             return Finding::new(Verdict::Unimplemented, "the server has no websocket");
         }

@@ -1,8 +1,9 @@
 //! Runs many clients side by side, each doing what chance says, and records what they ask for and what comes.
 
-use super::history::{Arrival, Gap, History, Reply, Request, Tick, What};
+use super::check;
+use super::history::{Arrival, Breach, Gap, History, Reply, Request, Tick, What};
 use crate::json::{Json, object};
-use crate::peer::{Outcome, Peer, Transport};
+use crate::peer::{Outcome, PUBLISH_ACK, Peer, Transport};
 use crate::scene::Scene;
 use fastrand::Rng;
 use std::cell::RefCell;
@@ -61,8 +62,33 @@ impl World {
             self.scene.fence(&client.peer).await?;
         }
         let mut history = self.history.take();
+        // By now what was published without a reply has had its effect, or never will.
+        for request in &mut history.requests {
+            if request.reply == Reply::Unanswered {
+                request.reply = Reply::Granted(self.now());
+            }
+        }
+        self.collect(clients, &mut history);
+        self.await_missing(clients, &history).await;
         self.collect(clients, &mut history);
         Ok(history)
+    }
+
+    /// Waits for events that should have come: nobody promises an order between channels or publishers, so that the fence may have
+    /// overtaken them.
+    async fn await_missing(&self, clients: &[Client], history: &History) {
+        let lost = check::deliveries(history).into_iter().filter_map(|breach| match breach {
+            Breach::Lost { client, channel, number } => Some((client, channel, number)),
+            _ => None,
+        });
+        let patience = clients.iter().map(|client| client.peer.delivery_deadline()).max();
+        let Some(deadline) = patience else { return };
+        for (number, channel, data) in lost {
+            let Some(client) = clients.iter().find(|client| client.number == number) else { continue };
+            let is_it =
+                |event: &Json| event.get_str("channel") == Some(&channel) && event.get("data") == Some(&data.into());
+            client.peer.fetch_until(deadline, |peer| peer.has_event(is_it)).await;
+        }
     }
 
     /// Adds to a history what came to these clients.
@@ -100,19 +126,23 @@ impl Client {
             }
             What::Disconnect => object([("channel", "/meta/disconnect".into())]),
         };
+        let is_publish = matches!(what, What::Publish { .. });
         let place = {
             let mut history = self.world.history.borrow_mut();
             let sent = self.world.now();
             history.requests.push(Request { client: self.number, what, sent, reply: Reply::Unknown });
             history.requests.len() - 1
         };
-        let outcome = self.peer.request(message).await;
-        let reply = match &outcome {
-            Outcome::Reply { message, .. } if message.get("successful").and_then(Json::as_bool) == Some(true) => {
-                Reply::Granted(self.world.now())
+        let unanswered = is_publish && !self.world.scene.target.can(PUBLISH_ACK);
+        let reply = if unanswered {
+            let sent = self.peer.send(&[message]);
+            self.peer.accepted(&sent).await.map_or(Reply::Unknown, |()| Reply::Unanswered)
+        } else {
+            match &self.peer.request(message).await {
+                outcome if outcome.success().is_ok() => Reply::Granted(self.world.now()),
+                Outcome::Reply { .. } => Reply::Refused,
+                _ => Reply::Unknown,
             }
-            Outcome::Reply { .. } => Reply::Refused,
-            _ => Reply::Unknown,
         };
         self.world.history.borrow_mut().requests[place].reply = reply;
         reply

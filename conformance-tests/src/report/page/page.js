@@ -3,6 +3,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const marks = { pass: "✓", nonstrict: "≈", fail: "✗", unimplemented: "–", blocked: "▪", inconclusive: "?", error: "!" };
 const levels = ["must", "should", "may"];
 const profiles = { base: "the protocol", cometd: "CometD's habits", faye: "Faye's habits", hardened: "hardening" };
+const origins = { published: "the published text of Bayeux says so", added: "this project added it; the published text does not say so" };
 const roles = ["server", "client"].filter((role) => data.results.some((result) => result.role === role));
 
 function element(name, attributes = {}, ...children) {
@@ -66,6 +67,11 @@ function cell(found) {
   return element("td", {}, button);
 }
 
+/** Whether a requirement is in the published text or was added by this project; both for a case with clauses of either kind. */
+function marksOf(origin) {
+  return origin.split(", ").filter(Boolean).map((word) => element("span", { className: `origin ${word}`, title: origins[word], textContent: word }));
+}
+
 function draw() {
   const words = document.getElementById("search").value.toLowerCase();
   const [byLevel, byVerdict, byProfile] = [chosen("levels"), chosen("verdicts"), chosen("profiles")];
@@ -74,7 +80,7 @@ function draw() {
   let group = "";
   let count = 0;
   for (const row of rows) {
-    const { id, title, level, profile, clauses } = row.case;
+    const { id, title, level, profile, origin, clauses } = row.case;
     const text = `${id} ${title} ${clauses.join(" ")}`.toLowerCase();
     const fits = row.cells.some((found) => found && byVerdict.has(found.verdict));
     if (!text.includes(words) || !byLevel.has(level) || !byProfile.has(profile) || !fits) continue;
@@ -85,7 +91,8 @@ function draw() {
       body.append(element("tr", { className: "group" }, heading));
     }
     const head = element("th", { scope: "row" }, element("code", { textContent: id }),
-      element("span", { className: "level", textContent: profile === "base" ? level : `${level}, ${profile}` }), element("div", { textContent: title }));
+      element("span", { className: "level", textContent: profile === "base" ? level : `${level}, ${profile}` }),
+      ...marksOf(origin), element("div", { textContent: title }));
     body.append(element("tr", {}, head, ...columns.map((_, column) => cell(row.cells[column]))));
     count += 1;
   }
@@ -103,8 +110,8 @@ function show(found) {
     element("p", {}, element("span", { className: found.verdict, textContent: `${marks[found.verdict]} ${found.verdict}` }),
       ` · ${found.level} · ${found.profile} · ${found.ms} ms`));
   for (const clause of found.clauses) {
-    const text = data.clauses[clause];
-    body.append(element("blockquote", {}, element("strong", { textContent: clause }), ...prose(text ? ` ${text}` : "")));
+    const { text = "", origin = "" } = data.clauses[clause] ?? {};
+    body.append(element("blockquote", {}, element("strong", { textContent: clause }), ...marksOf(origin), ...prose(` ${text}`)));
   }
   if (found.why) body.append(element("p", { textContent: found.why }));
   if (found.reason) body.append(element("pre", { className: "reason", textContent: found.reason }));

@@ -103,7 +103,8 @@ pub(super) fn check_coverage(cases: &[Case], spec: &Spec) -> Vec<Finding> {
     findings
 }
 
-fn is_case_file(source: &Source) -> bool {
+/// Whether it is a file of cases.
+pub(super) fn is_case_file(source: &Source) -> bool {
     source.path.strip_prefix(FOLDER).is_some_and(|rest| rest.starts_with('/') && rest.ends_with(".json"))
 }
 
@@ -124,6 +125,10 @@ fn append(path: &str, text: &str, cases: &mut Vec<Case>, findings: &mut Vec<Find
 }
 
 impl Case {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     fn finding(&self, what: &str) -> Finding {
         Finding { path: self.path.clone(), line: None, what: format!("{} {what}", self.id) }
     }

@@ -22,6 +22,8 @@ static ORIGINAL: LazyLock<Copy> = LazyLock::new(|| {
     let names_clauses = |source: &Source| source.text.contains("BX-") || source.text.contains("fn bx_");
     sources.retain(|source| source.path.starts_with("protocol-spec/") || names_clauses(source));
     sources.retain(|source| !source.path.starts_with(cases::FOLDER));
+    // They are about the real cases.
+    sources.retain(|source| !source.path.starts_with("conformance-tests/RESULTS"));
     let (spec, _) = read(&sources);
     let others = spec.clauses.values().filter(|clause| clause.is_active() && clause.no_case.is_none());
     let others =
@@ -191,10 +193,51 @@ fn a_clause_has_a_case_or_says_why_there_can_be_none() {
 }
 
 #[test]
+fn a_binding_case_fixes_no_order() {
+    let steps = |level: &str, steps: &str| {
+        let old = "\"level\": \"must\", \"clauses\": [\"BX-HS-8\"]";
+        let new = format!(r#""level": "{level}", "clauses": ["BX-HS-8"], "steps": [{steps}]"#);
+        Copy::new().edit(CASES, old, &new)
+    };
+    let finding = "X-001 is binding and fixes the order of 2 messages; no binding clause does";
+    let events = r#"{"received": "a", "events": [{"channel": "/x"}, {"channel": "/y"}]}"#;
+    let response = r#"{"http": {}, "expect": {"$response": {"messages": [{"channel": "/x"}, {"id": "1"}]}}}"#;
+    steps("must", events).refused(finding);
+    steps("must", &events.replace("/y", "/x")).refused(finding);
+    steps("must", response).refused(finding);
+    for fine in [
+        &events.replace("\"events\"", "\"any_order\": true, \"events\""),
+        &response.replace("[{\"channel\": \"/x\"}, {\"id\": \"1\"}]", "{\"$has\": {\"channel\": \"/x\"}}"),
+        r#"{"send": "b", "messages": [{"channel": "/x", "data": 1}, {"channel": "/y", "data": 2}]}"#,
+    ] {
+        assert_eq!(steps("must", fine).findings(), Vec::<String>::new(), "{fine}");
+    }
+    assert_eq!(steps("should", events).findings(), Vec::<String>::new());
+}
+
+#[test]
 fn cases_that_the_suite_lists_count_too() {
     let copy = Copy::new().edit(CASES, "\"BX-HS-7\", ", "");
     let listed = r#"[{"id": "X-003", "level": "must", "clauses": ["BX-HS-7"], "title": "x"}]"#;
     assert_eq!(check(&copy.0, Some(listed)).findings, []);
+}
+
+#[test]
+fn results_of_cases_that_there_are_not_are_refused_and_older_ones_are_noted() {
+    let mut copy = Copy::new();
+    copy.0.push(Source::new("conformance-tests/RESULTS.md", "| case | level |\n| X-001 | must |\n| X-009 | must |\n"));
+    copy.0.push(Source::new("conformance-tests/RESULTS.html", r#"{"case":"X-001"},{"case":"X-008"}"#));
+    let report = check(&copy.0, Some("[]"));
+    let found: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "conformance-tests/RESULTS.html: has results of cases that there are not: X-008; `cargo xtask matrix`",
+            "conformance-tests/RESULTS.md: has results of cases that there are not: X-009; `cargo xtask matrix`",
+        ]
+    );
+    let note = "conformance-tests/RESULTS.html is older than these cases, `cargo xtask matrix` makes it anew: X-002";
+    assert_eq!(report.notes, [note]);
 }
 
 #[test]

@@ -1,0 +1,215 @@
+//! What a server wants of every client (`--ext`, `--header`), put also into what cases write themselves: into each handshake in a
+//! body, frame, form or query that can be read, and into each head of raw bytes. What can't be read is malformed on purpose and stays
+//! as it is.
+
+use crate::json::{Json, parse};
+use crate::target::Target;
+
+const HANDSHAKE: &str = "/meta/handshake";
+
+impl Target {
+    /// Puts the ext into a handshake; its own members count.
+    pub fn complete_handshake(&self, message: &mut Json) {
+        let Some(ext) = self.ext.as_ref().filter(|_| message.get_str("channel") == Some(HANDSHAKE)) else { return };
+        match message.get("ext") {
+            None | Some(Json::Null) => message.set("ext", ext.clone()),
+            Some(Json::Object(own)) => {
+                let mut merged = ext.clone();
+                for (name, value) in own {
+                    merged.set(name, value.clone());
+                }
+                message.set("ext", merged);
+            }
+            // A case about an ext that is none.
+            Some(_) => {}
+        }
+    }
+
+    /// Puts the ext into a body or a message of frames, in the pieces in which it is sent. If the whole can't be read, each piece
+    /// is looked at alone.
+    pub fn complete_pieces(&self, pieces: &mut [Vec<u8>]) {
+        if self.ext.is_none() {
+            return;
+        }
+        let whole = pieces.concat();
+        if parse(&whole).is_err() || pieces.len() == 1 {
+            for piece in pieces {
+                if let Some(completed) = self.completed(piece).or_else(|| self.completed_form(piece)) {
+                    *piece = completed;
+                }
+            }
+        } else if let Some(completed) = self.completed(&whole) {
+            // Whatever was put in stands before the end of the last piece: this keeps the cuts of the others.
+            let mut rest = completed.as_slice();
+            let count = pieces.len();
+            for piece in &mut pieces[..count - 1] {
+                let (head, tail) = rest.split_at(piece.len().min(rest.len()));
+                *piece = head.to_vec();
+                rest = tail;
+            }
+            pieces[count - 1] = rest.to_vec();
+        }
+    }
+
+    /// Puts the ext into the handshakes of a query, behind its `?`.
+    pub fn complete_query(&self, suffix: &str) -> String {
+        let completed = suffix.split_once('?').and_then(|(path, query)| {
+            let query = String::from_utf8(self.completed_form(query.as_bytes())?).ok()?;
+            Some(format!("{path}?{query}"))
+        });
+        completed.unwrap_or_else(|| suffix.to_owned())
+    }
+
+    /// Puts head fields and ext into requests that are written byte by byte.
+    pub fn complete_raw(&self, bytes: &[u8]) -> Vec<u8> {
+        if self.headers.is_empty() && self.ext.is_none() {
+            return bytes.to_vec();
+        }
+        let (mut out, mut rest) = (Vec::new(), bytes);
+        while let Some(line) = find(rest, b"\r\n").filter(|line| {
+            rest[..*line].trim_ascii_end().ends_with(b"HTTP/1.1") || rest[..*line].ends_with(b"HTTP/1.0")
+        }) {
+            let end = find(rest, b"\r\n\r\n").map_or(rest.len(), |at| at + 4);
+            let fields = &rest[line + 2..end];
+            let (at, length) = declared(fields).unwrap_or((0..0, 0));
+            let body = &rest[end..rest.len().min(end + length)];
+            let completed = self.completed(body);
+            out.extend_from_slice(&rest[..line + 2]);
+            for (name, value) in &self.headers {
+                out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+            }
+            match &completed {
+                None => out.extend_from_slice(fields),
+                Some(completed) => {
+                    out.extend_from_slice(&fields[..at.start]);
+                    out.extend_from_slice((length + completed.len() - body.len()).to_string().as_bytes());
+                    out.extend_from_slice(&fields[at.end..]);
+                }
+            }
+            rest = &rest[end + body.len()..];
+            out.extend(completed.as_deref().unwrap_or(body));
+        }
+        out.extend_from_slice(rest);
+        out
+    }
+
+    /// A text of messages with the ext in its handshakes; none if there is nothing to be done.
+    fn completed(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let ext = self.ext.as_ref()?;
+        let parsed = parse(text).ok().filter(|parsed| parsed.oddities.is_empty())?;
+        let mut value = parsed.value;
+        let lacks = |message: &Json| message.get_str("channel") == Some(HANDSHAKE) && message.get("ext").is_none();
+        let messages = value.as_array().unwrap_or_else(|| std::slice::from_ref(&value));
+        if messages.len() == 1 && lacks(&messages[0]) {
+            // Spaces and escapes may be what the case is about.
+            let open = find(text, b"{")? + 1;
+            return Some([&text[..open], format!("\"ext\":{ext},").as_bytes(), &text[open..]].concat());
+        }
+        if !messages.iter().any(|message| message.get_str("channel") == Some(HANDSHAKE)) {
+            return None;
+        }
+        match &mut value {
+            Json::Array(messages) => messages.iter_mut().for_each(|message| self.complete_handshake(message)),
+            message => self.complete_handshake(message),
+        }
+        Some(value.to_string().into_bytes())
+    }
+
+    /// The same for the fields `message` of a form.
+    fn completed_form(&self, form: &[u8]) -> Option<Vec<u8>> {
+        let form = std::str::from_utf8(form).ok()?;
+        let mut changed = false;
+        let fields: Vec<_> = form
+            .split('&')
+            .map(|field| {
+                let decoded = url::form_urlencoded::parse(field.as_bytes()).next();
+                let value = decoded.filter(|(name, _)| name == "message").map(|(_, value)| value.into_owned());
+                let Some(completed) = value.and_then(|value| self.completed(value.as_bytes())) else {
+                    return field.to_owned();
+                };
+                changed = true;
+                format!("message={}", url::form_urlencoded::byte_serialize(&completed).collect::<String>())
+            })
+            .collect();
+        changed.then(|| fields.join("&").into_bytes())
+    }
+}
+
+/// Where the value of the Content-Length stands in the fields of a head, and how much it is.
+fn declared(fields: &[u8]) -> Option<(std::ops::Range<usize>, usize)> {
+    const NAME: &[u8] = b"content-length: ";
+    let start = find(&fields.to_ascii_lowercase(), NAME)? + NAME.len();
+    let end = start + find(&fields[start..], b"\r\n")?;
+    Some((start..end, std::str::from_utf8(&fields[start..end]).ok()?.parse().ok()?))
+}
+
+fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    text.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        let mut target = Target::new("http://localhost/bayeux", None).expect("a URL");
+        target.ext = Some(parse(br#"{"token":"t"}"#).expect("JSON").value);
+        target.headers = vec![("X-Key".into(), "k".into())];
+        target
+    }
+
+    fn pieces(pieces: &[&str]) -> Vec<String> {
+        let mut pieces: Vec<_> = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+        target().complete_pieces(&mut pieces);
+        pieces.into_iter().map(|piece| String::from_utf8(piece).expect("UTF-8")).collect()
+    }
+
+    #[test]
+    fn handshakes_that_cases_write_get_the_ext() {
+        let plain = r#"[{"channel":"\/meta/handshake", "id":"1"}]"#;
+        assert_eq!(pieces(&[plain]), [r#"[{"ext":{"token":"t"},"channel":"\/meta/handshake", "id":"1"}]"#]);
+        let own = r#"[{"channel":"/meta/handshake","ext":{"ack":true}},{"channel":"/x"}]"#;
+        assert_eq!(
+            pieces(&[own]),
+            [r#"[{"channel":"/meta/handshake","ext":{"token":"t","ack":true}},{"channel":"/x"}]"#]
+        );
+        assert_eq!(pieces(&[&plain[..9], &plain[9..]]).concat(), pieces(&[plain]).concat());
+        let form = pieces(&["message=%7B%22channel%22%3A%22%2Fmeta%2Fhandshake%22%7D&x=1"]);
+        assert_eq!(
+            form,
+            ["message=%7B%22ext%22%3A%7B%22token%22%3A%22t%22%7D%2C%22channel%22%3A%22%2Fmeta%2Fhandshake%22%7D&x=1"]
+        );
+        assert!(
+            target()
+                .complete_query("?message=%7B%22channel%22%3A%22%2Fmeta%2Fhandshake%22%7D&jsonp=a")
+                .contains("token")
+        );
+    }
+
+    #[test]
+    fn what_is_malformed_or_no_handshake_stays_as_it_is() {
+        for text in [
+            r#"[{"channel":"/meta/handshake"}"#,
+            r#"[{"channel":"/meta/handshake","a":1,"a":2}]"#,
+            r#"[{"channel":"/meta/connect"}]"#,
+            r#"[{"channel":"/meta/handshake","ext":7}]"#,
+            "message=%7B&jsonp=a",
+        ] {
+            assert_eq!(pieces(&[text]), [text]);
+        }
+    }
+
+    #[test]
+    fn raw_requests_get_the_fields_and_as_much_length_as_was_added() {
+        let body = r#"[{"channel":"/meta/handshake"}]"#;
+        let one = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let done = String::from_utf8(target().complete_raw(format!("{one}{one}").as_bytes())).expect("UTF-8");
+        let longer = r#"[{"ext":{"token":"t"},"channel":"/meta/handshake"}]"#;
+        let wanted =
+            format!("POST / HTTP/1.1\r\nX-Key: k\r\nHost: h\r\nContent-Length: {}\r\n\r\n{longer}", longer.len());
+        assert_eq!(done, format!("{wanted}{wanted}"));
+        let unfinished = target().complete_raw(b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n[{");
+        assert_eq!(unfinished, b"POST / HTTP/1.1\r\nX-Key: k\r\nContent-Length: 100000\r\n\r\n[{");
+        assert_eq!(target().complete_raw(b"nonsense\r\n\r\n"), b"nonsense\r\n\r\n");
+    }
+}
