@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bayeux_protocol::Message;
 
-use crate::{Frame, Time, interest::ShardSet, store::Key};
+use crate::{Frame, PumperId, Time, interest::ShardSet, store::Key};
 
 /// A batch of messages as one connection sent it, and who that is.
 #[derive(Clone, Debug)]
@@ -79,11 +79,6 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The shard of the session.
-    pub const fn shard(self) -> usize {
-        self.shard as usize
-    }
-
     pub(crate) const fn key(self) -> Key {
         Key { index: self.link, serial: self.serial }
     }
@@ -125,6 +120,9 @@ pub enum Take {
         lent: bool,
         /// Whether the link is over with this frame (always so for a held connect; with `lent`, once confirmed).
         last: bool,
+        /// The pumper that had [marked](crate::Pumper::mark) when the youngest of its events was delivered, after it was published;
+        /// if one had. What that pumper's caller learnt of this connection in between is no older than the events.
+        marked: Option<PumperId>,
     },
     /// The link is over without a word: a socket stays open for a new handshake.
     Released,

@@ -19,7 +19,7 @@ use crate::{
     interest::{MAX_SHARDS, ShardSet},
     memory::Memory,
     meta::publish::{Published, publish},
-    pumper::Owners,
+    pumper::{Marked, Owners},
     reply::{self, Replies},
     router::{NoRoom, Router},
     shard::{Env, Sender, Shard, Turn},
@@ -185,19 +185,21 @@ impl Engine {
     /// Fires the due deadlines of one shard and delivers from its inbox, both in budgets. Tests and simulations call this;
     /// a server registers a [`Pumper`](crate::Pumper).
     pub fn pump(&self, shard: usize, now: Time) -> Pumped {
-        self.pump_within(shard, now, Position::END, FANOUT_BUDGET)
+        self.pump_within(shard, now, None, FANOUT_BUDGET)
     }
 
-    /// As [`Engine::pump`], for what is older than `end`.
-    pub(crate) fn pump_before(&self, shard: usize, now: Time, end: Position) -> Pumped {
-        self.pump_within(shard, now, end, FANOUT_BUDGET)
+    /// As [`Engine::pump`], for what is older than the mark.
+    pub(crate) fn pump_marked(&self, shard: usize, now: Time, marked: Option<Marked>) -> Pumped {
+        self.pump_within(shard, now, marked, FANOUT_BUDGET)
     }
 
-    /// As [`Engine::pump_before`], delivering to at most `subscribers`.
-    pub(crate) fn pump_within(&self, shard: usize, now: Time, end: Position, subscribers: usize) -> Pumped {
+    /// As [`Engine::pump_marked`], delivering to at most `subscribers`.
+    pub(crate) fn pump_within(&self, shard: usize, now: Time, marked: Option<Marked>, subscribers: usize) -> Pumped {
         let pumped = catch_unwind(AssertUnwindSafe(|| {
             self.with_shard(shard, now, |shard, env| {
                 let deadlines = shard.fire_deadlines(env, DEADLINE_BUDGET);
+                shard.marked = marked.filter(|marked| marked.mark.waits).or(shard.marked);
+                let end = marked.map_or(Position::END, |marked| marked.mark.end);
                 let deliveries = shard.fan_out(env, end, subscribers);
                 shard.alarm = shard.next_deadline();
                 Pumped { more: deadlines || deliveries, next: shard.alarm }

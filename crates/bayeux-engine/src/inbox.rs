@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     Delivery,
+    pumper::Mark,
     sync::{AtomicBool, Mutex, MutexGuard},
     wake::WakeList,
 };
@@ -95,6 +96,12 @@ impl Inbox {
     /// The number the next entry will get: what a subscription born now remembers as its beginning.
     pub(crate) fn next_position(&self) -> Position {
         self.lock().next
+    }
+
+    /// Everything older than what comes next.
+    pub(crate) fn mark(&self) -> Mark {
+        let queue = self.lock();
+        Mark { end: queue.next, waits: !queue.entries.is_empty() }
     }
 
     /// Numbers further entries above `last`: a session has come here with its own.

@@ -63,7 +63,7 @@ pub use delivery::Delivery;
 pub use engine::{Engine, Pumped, Refused};
 pub use frame::{Frame, SharedFrame};
 pub use interest::ShardSet;
-pub use pumper::Pumper;
+pub use pumper::{Pumper, PumperId};
 pub use reply::HEADROOM;
 pub use shard::{Audit, Inconsistent};
 pub use stats::Stats;

@@ -18,12 +18,32 @@ use crate::{Engine, Pumped, Time, inbox::Position};
 /// they got in that time goes out in one write each.
 const ROUNDS: usize = 16;
 
+/// Tells a pumper from all others of its engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PumperId(u64);
+
+/// Up to where a shard was pumped behind a [mark](Pumper::mark), and by whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Marked {
+    pub(crate) by: PumperId,
+    pub(crate) mark: Mark,
+}
+
+/// The place of a mark in a shard's stream of deliveries.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    /// Not this one, but all that are older.
+    pub(crate) end: Position,
+    /// Something waited. Where nothing did, nobody was to learn anything.
+    pub(crate) waits: bool,
+}
+
 /// A registration: as long as it lives, some shards are pumped by its owner alone.
 pub struct Pumper {
     engine: Arc<Engine>,
     id: u64,
-    /// What the next pump delivers is older than this, for each shard.
-    marks: Box<[Cell<Position>]>,
+    /// What the next pump delivers is older than these, one for each shard.
+    marks: Box<[Cell<Option<Mark>>]>,
 }
 
 impl Pumper {
@@ -31,25 +51,27 @@ impl Pumper {
     pub fn register(engine: Arc<Engine>) -> Self {
         let id = engine.owners.join();
         engine.owners.wake_all();
-        let marks = (0..engine.shards()).map(|_| Cell::new(Position::END)).collect();
+        let marks = (0..engine.shards()).map(|_| Cell::new(None)).collect();
         Self { engine, id, marks }
     }
 
-    /// Whether this pumper delivers for `shard` now.
-    pub fn owns(&self, shard: usize) -> bool {
-        self.engine.owners.owns(self.id, shard)
+    /// Which of the engine's pumpers this is.
+    pub const fn id(&self) -> PumperId {
+        PumperId(self.id)
     }
 
     /// The next pump delivers only what was published before this, and has more to do if there is more. What the caller learns
-    /// of its connections in between is so never older than what they are given.
-    pub fn mark(&self) {
+    /// of its connections in between is so never older than what they are given; see [`Take::Frame`](crate::Take::Frame).
+    /// Returns whether something waits to be delivered; else there is nothing to learn first.
+    pub fn mark(&self) -> bool {
+        let mut waits = false;
         for (shard, mark) in self.marks.iter().enumerate() {
-            mark.set(if self.owns(shard) {
-                self.engine.router().inbox(shard).next_position()
-            } else {
-                Position::default()
-            });
+            let nothing = Mark { end: Position::default(), waits: false };
+            let here = if self.owns(shard) { self.engine.router().inbox(shard).mark() } else { nothing };
+            mark.set(Some(here));
+            waits |= here.waits;
         }
+        waits
     }
 
     /// Pumps this pumper's shards. With nothing more to do, `waker` is fired when there is, and the caller pumps again at
@@ -58,7 +80,7 @@ impl Pumper {
         self.engine.owners.park(self.id, waker);
         let mut all = Pumped { more: false, next: None };
         for (shard, mark) in self.marks.iter().enumerate() {
-            let end = mark.replace(Position::END);
+            let mark = mark.take();
             if !self.owns(shard) {
                 continue;
             }
@@ -68,12 +90,13 @@ impl Pumper {
                 self.engine.owners.wake_all();
                 continue;
             }
-            let mut pumped = self.engine.pump_before(shard, now, end);
+            let marked = mark.map(|mark| Marked { by: self.id(), mark });
+            let mut pumped = self.engine.pump_marked(shard, now, marked);
             for _ in 1..ROUNDS {
                 if !pumped.more {
                     break;
                 }
-                pumped = self.engine.pump_before(shard, now, end);
+                pumped = self.engine.pump_marked(shard, now, marked);
             }
             all.more |= pumped.more || !self.engine.router().inbox(shard).is_empty();
             all.next = [all.next, pumped.next].into_iter().flatten().min();
@@ -85,7 +108,11 @@ impl Pumper {
     /// fan-out is cut. `waker` is fired when this shard has more to do.
     pub fn pump_shard(&self, shard: usize, now: Time, subscribers: usize, waker: &Waker) -> Pumped {
         self.park(shard, waker);
-        self.engine.pump_within(shard, now, Position::END, subscribers.max(1))
+        self.engine.pump_within(shard, now, None, subscribers.max(1))
+    }
+
+    fn owns(&self, shard: usize) -> bool {
+        self.engine.owners.owns(self.id, shard)
     }
 
     /// First the waker, then the work: a push in between wakes, and is seen the next time.

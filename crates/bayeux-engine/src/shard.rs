@@ -23,6 +23,7 @@ use crate::{
     leavers::{Leaver, Leavers},
     link::{Ending, Link, LinkKey, Phase},
     memory::{ENTRY_BYTES, Memory, SESSION_BYTES, SUBSCRIPTION_BYTES, pattern_bytes},
+    pumper::Marked,
     reply::{self, FOREIGN_INTERVAL, Replies},
     router::Router,
     session::{Binding, Claim, Receiving, Session, SessionKey},
@@ -52,6 +53,8 @@ pub(crate) struct Shard {
     leaving: Option<Duration>,
     /// When the log was last told of a session used without its cookie.
     foreign_noted: Option<Time>,
+    /// The last mark behind which something waited, once it was pumped up to there.
+    pub(crate) marked: Option<Marked>,
     /// When the pumper looks again by itself.
     pub(crate) alarm: Option<Time>,
     hash: Keyed,
@@ -118,6 +121,7 @@ impl Shard {
             rng: ChaCha12Rng::from_seed(seed),
             leaving: None,
             foreign_noted: None,
+            marked: None,
             alarm: None,
             hash,
             memory: 0,

@@ -47,7 +47,7 @@ impl ReplyBody {
     }
 
     pub(crate) fn lent(bayeux: &Bayeux, bytes: Bytes, tickets: Vec<Ticket>) -> Self {
-        Self { state: State::Lent(bytes, Loan { bayeux: bayeux.clone(), tickets, held: false }) }
+        Self { state: State::Lent(bytes, Loan { bayeux: bayeux.clone(), tickets, looked: false }) }
     }
 
     pub(crate) fn held(bayeux: &Bayeux, ticket: Ticket) -> Self {
@@ -73,10 +73,9 @@ impl ReplyBody {
         matches!(&self.state, State::Written(loan) if !loan.tickets.is_empty())
     }
 
-    /// Whether the connection waited for the events that are lent, and the runtime has looked at it since they were published.
-    pub(crate) fn is_pumped_here(&self) -> bool {
-        let State::Written(loan) = &self.state else { return false };
-        loan.held && loan.tickets.iter().all(|ticket| worker::pumps(&loan.bayeux, *ticket))
+    /// Whether the runtime has looked at the connection since the events that are lent were published.
+    pub(crate) const fn is_looked_at(&self) -> bool {
+        matches!(&self.state, State::Written(loan) if loan.looked)
     }
 
     /// The next bytes. Being polled again says that the earlier ones were taken over; `None` is the end.
@@ -148,8 +147,8 @@ pub(crate) fn body(frame: Vec<u8>) -> Bytes {
 struct Loan {
     bayeux: Bayeux,
     tickets: Vec<Ticket>,
-    /// For a connect that waited until they came.
-    held: bool,
+    /// The runtime has looked at the connection since they were published. Not known of those that did not wait for it.
+    looked: bool,
 }
 
 impl Loan {
@@ -181,9 +180,13 @@ impl Hold {
         };
         match self.bayeux.engine().take(self.bayeux.now(), ticket, false, cx.waker()) {
             Take::Pending => Poll::Pending,
-            Take::Frame { frame, lent, .. } => {
+            Take::Frame { frame, lent, marked, .. } => {
                 self.ticket = None;
-                let loan = lent.then(|| Loan { bayeux: self.bayeux.clone(), tickets: vec![ticket], held: true });
+                let loan = lent.then(|| Loan {
+                    bayeux: self.bayeux.clone(),
+                    tickets: vec![ticket],
+                    looked: worker::has_looked(&self.bayeux, marked),
+                });
                 Poll::Ready(Ok((body(frame.into()), loan)))
             }
             Take::Released | Take::Close(_) => {

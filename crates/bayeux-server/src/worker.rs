@@ -8,18 +8,19 @@ use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
     pin::pin,
-    rc::Rc,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     task::{Context, Poll},
 };
 
 use actix_rt::time::{Sleep, sleep_until};
-use bayeux_engine::{Pumper, Ticket, Time};
+use bayeux_engine::{Pumper, PumperId, Time};
 
 use crate::{Bayeux, turn::Turn};
 
-/// Connections of which the runtime learns in one look at most.
-const CONNECTIONS_OF_A_LOOK: usize = 1024;
+/// Events of which the runtime learns in one look at most (tokio's `max_io_events_per_tick`).
+const EVENTS_OF_A_LOOK: usize = 1024;
+/// What the runtime has beside connections: its own waker, signals, listening sockets.
+const OTHER_FILES: usize = 64;
 
 static NEXT_WORKER: AtomicUsize = AtomicUsize::new(0);
 
@@ -27,7 +28,7 @@ thread_local! {
     /// Which worker this thread is, once it is one.
     static WORKER: Cell<Option<usize>> = const { Cell::new(None) };
     /// The engines that this thread pumps, by the ids of their servers: an application's factory runs once for each listening socket too.
-    static PUMPED: RefCell<Vec<(usize, Rc<Pumper>)>> = const { RefCell::new(Vec::new()) };
+    static PUMPED: RefCell<Vec<(usize, PumperId)>> = const { RefCell::new(Vec::new()) };
     /// Connections that this thread has open.
     static OPEN: Cell<usize> = const { Cell::new(0) };
 }
@@ -46,8 +47,8 @@ pub(crate) fn start_pump(bayeux: &Bayeux) {
     if PUMPED.with_borrow(|pumped| pumped.iter().any(|(other, _)| *other == id)) {
         return;
     }
-    let pumper = Rc::new(Pumper::register(bayeux.engine().clone()));
-    PUMPED.with_borrow_mut(|pumped| pumped.push((id, pumper.clone())));
+    let pumper = Pumper::register(bayeux.engine().clone());
+    PUMPED.with_borrow_mut(|pumped| pumped.push((id, pumper.id())));
     let running = Running { id };
     let bayeux = bayeux.clone();
     actix_rt::spawn(async move {
@@ -56,11 +57,11 @@ pub(crate) fn start_pump(bayeux: &Bayeux) {
     });
 }
 
-/// Whether this thread delivers for the session of `ticket`: then its runtime has looked at its connections since what it
-/// delivered was published.
-pub(crate) fn pumps(bayeux: &Bayeux, ticket: Ticket) -> bool {
+/// Whether the runtime of this thread has looked at its connections since what was taken was published: so if this thread's pump
+/// had marked it.
+pub(crate) fn has_looked(bayeux: &Bayeux, marked: Option<PumperId>) -> bool {
     let id = bayeux.id();
-    PUMPED.with_borrow(|pumped| pumped.iter().any(|(other, pumper)| *other == id && pumper.owns(ticket.shard())))
+    marked.is_some_and(|pumper| PUMPED.with_borrow(|pumped| pumped.contains(&(id, pumper))))
 }
 
 /// A connection that this thread has open, for as long as this lives.
@@ -97,11 +98,13 @@ impl Drop for Running {
 async fn pump(bayeux: &Bayeux, pumper: &Pumper) {
     let mut timer = pin!(sleep_until(bayeux.clock().instant(Time::ZERO).into()));
     let mut set = None;
+    let mut more = false;
     loop {
-        pumper.mark();
-        // Others on this thread run meanwhile: what they were sent so far leaves in one write each.
-        for _ in 0..=OPEN.get() / CONNECTIONS_OF_A_LOOK {
-            Turn::default().await;
+        if pumper.mark() || more {
+            // Others on this thread run meanwhile: what they were sent so far leaves in one write each.
+            for _ in 0..=(OPEN.get() + OTHER_FILES) / EVENTS_OF_A_LOOK {
+                Turn::default().await;
+            }
         }
         let mut woken = false;
         poll_fn(|cx| {
@@ -110,7 +113,8 @@ async fn pump(bayeux: &Bayeux, pumper: &Pumper) {
             }
             woken = true;
             let pumped = pumper.pump(bayeux.now(), cx.waker());
-            let at_once = pumped.more || is_due(bayeux, timer.as_mut(), &mut set, pumped.next, cx);
+            more = pumped.more;
+            let at_once = more || is_due(bayeux, timer.as_mut(), &mut set, pumped.next, cx);
             if at_once { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;

@@ -243,7 +243,7 @@ impl World<'_> {
     fn socket_takes(&mut self, key: ConnectionKey, written: bool) -> bool {
         match self.take(key, written) {
             Take::Pending => return false,
-            Take::Frame { frame, lent, last } => {
+            Take::Frame { frame, lent, last, .. } => {
                 self.connections[key].server.lent = lent;
                 self.taken(key, &frame, Vec::new());
                 if last {

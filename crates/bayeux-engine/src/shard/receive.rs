@@ -10,6 +10,7 @@ use crate::{
     link::{Ending, HeldConnect, Lent, Link, LinkKey, LinkKind, Phase},
     memory::ENTRY_BYTES,
     outbox::Batch,
+    pumper::PumperId,
     reply::{ConnectReply, Replies},
     session::{Receiving, Session, SessionKey},
     stats::count,
@@ -115,7 +116,7 @@ impl Shard {
                 let mut replies = Replies::new();
                 replies.push_connect(reply, id.as_ref(), &link.client, env.config);
                 let frame = Frame::Own(replies.finish().expect("a reply was pushed"));
-                Take::Frame { frame, lent: false, last: true }
+                Take::Frame { frame, lent: false, last: true, marked: None }
             }
             Due::Released => {
                 self.release(env, key);
@@ -181,11 +182,18 @@ impl Shard {
             && !last
             && let Some(frame) = self.shared_frame(env, key)
         {
-            return Take::Frame { frame: Frame::Shared(frame), lent: true, last };
+            return Take::Frame { frame: Frame::Shared(frame), lent: true, last, marked: self.marked(key) };
         }
         let mut replies = Replies::new();
         let lent = self.write(env, key, reply, &mut replies);
-        replies.finish().map_or(Take::Pending, |frame| Take::Frame { frame: Frame::Own(frame), lent, last })
+        let marked = self.marked(key);
+        replies.finish().map_or(Take::Pending, |frame| Take::Frame { frame: Frame::Own(frame), lent, last, marked })
+    }
+
+    /// Who had marked when the youngest event that is lent to this link was delivered.
+    fn marked(&self, key: LinkKey) -> Option<PumperId> {
+        let through = self.links.get(key)?.lent.as_ref()?.through;
+        self.marked.filter(|marked| through < marked.mark.end).map(|marked| marked.by)
     }
 
     /// HOT PATH: lends a socket the events that wait, in bytes that it shares with others who get the same.

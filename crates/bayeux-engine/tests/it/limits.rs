@@ -1,10 +1,13 @@
 use std::{task::Waker, time::Duration};
 
-use bayeux_engine::{Config, Frame, Pumper, ShardSet, Take};
+use bayeux_engine::{Config, Frame, Pumper, PumperId, ShardSet, Take};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::world::{Peer, World, ticket};
+use crate::{
+    transfer::id,
+    world::{Peer, World, ticket},
+};
 
 #[test]
 fn bx_hrd_5_one_that_does_not_poll_ends_alone() {
@@ -402,13 +405,31 @@ fn a_pumper_delivers_nothing_younger_than_its_mark() {
     let (mut one, mut other) = (world.pusher(), world.pusher());
     world.subscribe(&mut one, json!("/a"));
     let pumper = Pumper::register(world.engine.clone());
+    assert!(!pumper.mark(), "nothing waits");
     world.publish(&mut other, "/a", json!(1));
-    pumper.mark();
+    assert!(pumper.mark());
     world.publish(&mut other, "/a", json!(2));
     assert!(pumper.pump(world.now, Waker::noop()).more, "the second waits");
+    assert_eq!(marked(&mut world, &one), Some(pumper.id()));
     assert_eq!(world.drain(&one).len(), 1);
     assert!(!pumper.pump(world.now, Waker::noop()).more);
+    assert_eq!(marked(&mut world, &one), None, "pumped without a mark");
     assert_eq!(world.drain(&one).len(), 1);
+    // Whoever exports a session delivers what waits in its shard, at once.
+    world.publish(&mut other, "/a", json!(3));
+    world.engine.export(world.now, &id(&other)).expect("it is there");
+    assert_eq!(marked(&mut world, &one), None);
+    assert!(!pumper.mark());
+    pumper.pump(world.now, Waker::noop());
+    assert_eq!(marked(&mut world, &one), None, "nothing waited, so nobody had to look");
+    assert_eq!(world.drain(&one).len(), 1);
+}
+
+/// Who had marked what `peer` is to be given; it is given back.
+fn marked(world: &mut World, peer: &Peer) -> Option<PumperId> {
+    let Take::Frame { marked, .. } = world.take_raw(peer, ticket(peer)) else { panic!("something is there") };
+    assert!(world.engine.give_back(world.now, ticket(peer)));
+    marked
 }
 
 /// What a new peer is told to its handshake.

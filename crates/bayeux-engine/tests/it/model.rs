@@ -183,7 +183,7 @@ impl Run {
                 client.lent = lent.then_some(asks);
                 client.poll = None;
             }
-            (Take::Frame { frame: bytes, lent: false, last: true }, Told::Gone(Some(id))) => {
+            (Take::Frame { frame: bytes, lent: false, last: true, .. }, Told::Gone(Some(id))) => {
                 let messages = parse(&bytes);
                 assert_eq!(messages[0]["error"], "402::session_unknown");
                 assert_eq!(frame(&messages, "handshake").replies, [id]);

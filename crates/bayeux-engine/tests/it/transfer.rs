@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::world::{Peer, World, channels, ticket};
 
-fn id(peer: &Peer) -> ClientId {
+pub(crate) fn id(peer: &Peer) -> ClientId {
     ClientId::parse(&peer.id).expect("the engine made it")
 }
 

@@ -294,7 +294,7 @@ impl<T: Stream> Connection<'_, T> {
             if lent.is_none() {
                 return Poll::Pending;
             }
-            match self.io.waiting(body.is_pumped_here()) {
+            match self.io.waiting(body.is_looked_at()) {
                 Waiting::End => Poll::Ready(None),
                 // The runtime is about to learn of them.
                 Waiting::Bytes if self.room() > 0 => Poll::Pending,

@@ -55,11 +55,11 @@ impl<T: Stream> Driven<'_, T> {
         }
     }
 
-    /// Looks at the peer between events taken and events written: the kernel would take them for one that is gone, and they
-    /// would be lost (BX-DL-8). What it sent is read first. Returns whether to go on; if not, the runtime is about to wake this.
+    /// Looks at the peer between events taken and events written, unless the runtime did since they were published: the kernel
+    /// would take them for one that is gone, and they would be lost (BX-DL-8). What it sent is read first. Returns whether to go on; if not, the runtime is about to wake this.
     fn poll_peer(&mut self, cx: &mut Context<'_>) -> bool {
         let Self { io, socket, out, .. } = self;
-        match io.waiting(socket.is_pumped_here()) {
+        match io.waiting(socket.is_looked_at()) {
             Waiting::Nothing => true,
             Waiting::End => {
                 socket.gone();

@@ -62,7 +62,8 @@ struct SocketBody {
 
 impl SocketBody {
     /// Looks at the peer between events taken and events written: one that is gone would take them with it (BX-DL-8). The
-    /// connection is actix's, so the runtime looks at its sockets once before, and actix reads what it finds there. `None` if
+    /// connection is actix's, so the runtime looks at its sockets once before, unless it did for the pump, and actix reads what it
+    /// finds there. `None` if
     /// the socket is to be asked again.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Self { socket, payload, events, read, .. } = self;
@@ -106,7 +107,7 @@ impl MessageBody for SocketBody {
                 });
                 match ready!(next) {
                     Some(bytes) if body.socket.lends() => {
-                        let turn = (!body.socket.is_pumped_here()).then(Turn::default);
+                        let turn = (!body.socket.is_looked_at()).then(Turn::default);
                         body.events = Some((bytes, turn));
                     }
                     other => return Poll::Ready(other.map(Ok)),

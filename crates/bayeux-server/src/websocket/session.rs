@@ -39,6 +39,8 @@ pub struct Socket {
     out: Out,
     /// Events were lent to the bytes last given out.
     lent: bool,
+    /// The runtime has looked at this connection since these were published.
+    looked: bool,
     /// Frames with events given out since the peer was last read.
     events_in_a_row: u8,
     /// How often events were given back since some were taken over.
@@ -72,7 +74,7 @@ impl Socket {
     pub(crate) fn new(bayeux: Bayeux, origin: Origin, head_bytes: Bytes) -> Self {
         count(&bayeux.counters().sockets_opened);
         let decoder = Decoder::new(bayeux.options().limits.max_bytes);
-        let (out, lent, published, state) = (Out::default(), false, ShardSet::default(), State::Open);
+        let (out, lent, looked, published, state) = (Out::default(), false, false, ShardSet::default(), State::Open);
         let (unread, events_in_a_row, given_back, controls, timer) = (head_bytes, 0, 0, (0, 0), None);
         let mut socket = Self {
             bayeux,
@@ -81,6 +83,7 @@ impl Socket {
             unread,
             out,
             lent,
+            looked,
             events_in_a_row,
             given_back,
             controls,
@@ -159,9 +162,9 @@ impl Socket {
         back
     }
 
-    /// Whether the runtime has looked at this connection since the events it is to be given were published.
-    pub(crate) fn is_pumped_here(&self) -> bool {
-        self.ticket().is_some_and(|ticket| worker::pumps(&self.bayeux, ticket))
+    /// Whether the runtime has looked at this connection since the events that are lent were published.
+    pub(crate) const fn is_looked_at(&self) -> bool {
+        self.looked
     }
 
     fn may_read(&self, cx: &Context<'_>) -> bool {
@@ -270,9 +273,10 @@ impl Socket {
         let written = self.was_written();
         match self.bayeux.engine().take(self.bayeux.now(), ticket, written, cx.waker()) {
             Take::Pending => return false,
-            Take::Frame { frame, lent, last } => {
+            Take::Frame { frame, lent, last, marked } => {
                 self.out.frame(frame);
                 self.lent = lent;
+                self.looked = worker::has_looked(&self.bayeux, marked);
                 self.events_in_a_row += 1;
                 if last {
                     self.detach();

@@ -4,4 +4,5 @@ mod application;
 mod deadlines;
 mod framing;
 mod hostile;
+mod looks;
 mod tls;

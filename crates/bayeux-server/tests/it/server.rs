@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, mpsc},
+    sync::{Arc, Barrier, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -22,8 +22,16 @@ pub(crate) enum Front {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) bayeux: Bayeux,
+    /// Holds up the worker that serves `/gate`.
+    pub(crate) gate: Arc<Gate>,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Both ways are passed by two: the worker and the test.
+pub(crate) struct Gate {
+    pub(crate) entered: Barrier,
+    pub(crate) left: Barrier,
 }
 
 /// Short times, one listed origin, two workers.
@@ -60,19 +68,21 @@ impl Server {
     fn run(front: Front, options: Options, limits: FrontOptions, tls: Option<Arc<ServerConfig>>) -> Self {
         let bayeux = Bayeux::new(options).expect("the options are sound");
         let served = bayeux.clone();
+        let gate = Arc::new(Gate { entered: Barrier::new(2), left: Barrier::new(2) });
+        let of_workers = gate.clone();
         let (tell, told) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
                 let (address, server) = match front {
                     Front::Mounted => mounted(served),
-                    Front::Own => own(served, limits, tls),
+                    Front::Own => own(served, limits, tls, of_workers),
                 };
                 tell.send((address, server.handle())).expect("the test waits");
                 server.await.expect("the server runs");
             });
         });
         let (address, handle) = told.recv().expect("the server starts");
-        Self { address, bayeux, handle, thread: Some(thread) }
+        Self { address, bayeux, gate, handle, thread: Some(thread) }
     }
 
     /// Tells every client, in this thread; the server goes on until it is dropped.
@@ -98,13 +108,20 @@ fn mounted(bayeux: Bayeux) -> (SocketAddr, actix_web::dev::Server) {
     (server.addrs()[0], server.run())
 }
 
-fn own(bayeux: Bayeux, limits: FrontOptions, tls: Option<Arc<ServerConfig>>) -> (SocketAddr, actix_web::dev::Server) {
+fn own(
+    bayeux: Bayeux,
+    limits: FrontOptions,
+    tls: Option<Arc<ServerConfig>>,
+    gate: Arc<Gate>,
+) -> (SocketAddr, actix_web::dev::Server) {
     let mounted = bayeux.clone();
     let front = serve(bayeux, limits, move || {
         App::new()
             .service(web::scope("/deep").service(mounted.service("/er/comet")))
             .wrap(middleware::DefaultHeaders::new().add(("X-Application", "yes")))
             .route("/other", web::get().to(other))
+            .app_data(web::Data::from(gate.clone()))
+            .route("/gate", web::get().to(pass))
             .route("/peer", web::get().to(peer))
             .route("/echo", web::post().to(|body: web::Bytes| async { HttpResponse::Ok().body(body) }))
     });
@@ -114,6 +131,12 @@ fn own(bayeux: Bayeux, limits: FrontOptions, tls: Option<Arc<ServerConfig>>) -> 
     };
     let front = front.expect("a free port");
     (front.addrs()[0], front.run())
+}
+
+async fn pass(gate: web::Data<Gate>) -> HttpResponse {
+    gate.entered.wait();
+    gate.left.wait();
+    HttpResponse::NoContent().finish()
 }
 
 async fn peer(request: HttpRequest) -> HttpResponse {

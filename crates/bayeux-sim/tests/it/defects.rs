@@ -207,7 +207,7 @@ impl Server for Defective {
                 self.sound.cancel(now, ticket);
                 Take::Close(CloseReason::ShuttingDown)
             }
-            Take::Frame { frame, lent, last } => {
+            Take::Frame { frame, lent, last, marked } => {
                 self.known.answered(ticket);
                 if lent {
                     self.lend(now, &[ticket]);
@@ -217,6 +217,7 @@ impl Server for Defective {
                     frame: bayeux_engine::Frame::Own(self.changed(session.as_deref(), frame.into())),
                     lent,
                     last,
+                    marked,
                 }
             }
             other => other,

@@ -152,6 +152,8 @@ fn a_browser_that_opens_the_endpoint_gets_a_page() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html;charset=UTF-8")));
     let html = String::from_utf8_lossy(&page.body).into_owned();
     assert!(html.contains("Bayeux") && html.contains(env!("CARGO_PKG_VERSION")) && !html.contains("{{"), "{html}");
+    let head = peer.request("HEAD", "/bayeux", &[], b"");
+    assert_eq!((head.status, head.header("content-length")), (200, page.header("content-length")));
     for method in ["PUT", "DELETE"] {
         let response = peer.request(method, "/bayeux", &[], b"");
         assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, POST, OPTIONS")));

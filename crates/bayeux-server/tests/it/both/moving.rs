@@ -1,15 +1,54 @@
 //! A session moves between long-polling and WebSocket under traffic and loses nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use bayeux_engine::{ClientId, Time};
 use serde_json::{Value, json};
 
 use super::FRONT;
 use crate::{
-    client::{Http, Ws, connect},
+    client::{Http, Ws, closed_sockets_take_nothing, connect},
     server::{Server, options, wait_until},
 };
 
 fn numbers(messages: &[Value]) -> impl Iterator<Item = u64> {
     messages.iter().filter_map(|message| message["data"].as_u64())
+}
+
+/// Whoever exports a session delivers what waits in its shard, on another thread than the connections of the others.
+#[test]
+fn exports_beside_closed_sockets_take_nothing_from_these() {
+    let server = Server::start(FRONT);
+    let others: Vec<_> = (0..8).map(|_| Http::session(&server)).collect();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let moving = scope.spawn(|| {
+            let (engine, mut moved) = (server.bayeux.engine(), 0);
+            while !over.load(Relaxed) || moved == 0 {
+                for other in &others {
+                    let id = ClientId::parse(&other.id).expect("an id");
+                    if let Ok(record) = engine.export(Time::ZERO, &id) {
+                        engine.adopt(Time::ZERO, &record).expect("there is room");
+                        moved += 1;
+                    }
+                }
+                std::thread::yield_now();
+            }
+        });
+        let over = OnDrop(&over);
+        closed_sockets_take_nothing(|| Http::open(&server), |_| {});
+        drop(over);
+        moving.join().expect("they were moved");
+    });
+}
+
+/// Says that the test is over, also when it fails.
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 /// Reads an old connection to its connect's reply.
