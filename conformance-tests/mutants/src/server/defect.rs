@@ -63,7 +63,7 @@ bayeux_mutants::defects! {
         kills ["MS-001"] also [];
     MetaSubscribable "meta-subscribable" "a client may subscribe to /meta/connect"
         kills ["SB-019"] also [];
-    MetaPublishAccepted "meta-publish-accepted" "a publish to an unknown meta channel succeeds"
+    MetaPublishAccepted "meta-publish-accepted" "a publish to an unknown meta channel succeeds, and is delivered"
         kills ["PB-010" "MS-004"] also [];
     InvalidNameAccepted "invalid-name-accepted" "a channel without a slash is accepted"
         kills ["SB-010" "PB-007"] also [];
