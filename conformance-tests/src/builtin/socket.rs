@@ -35,7 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
         code(
             "DC-012",
             Should,
-            &["BX-DC-6", "BX-DC-3"],
+            &["BX-DC-6"],
             SOCKET,
             connect_first,
             "the connect that a disconnect ends is answered before the disconnect",

@@ -93,7 +93,7 @@ pub(crate) fn advice(config: &Config, reconnect: Reconnect, interval: Duration) 
     }
 }
 
-/// A reply to `request`: its channel and id (BX-CH-8, BX-FLD-7).
+/// A reply to `request`: its channel and id (BX-CH-8, BX-FLD-7, BX-FLD-17).
 pub(crate) fn reply(request: &Message, successful: bool) -> Message {
     Message {
         channel: request.channel.clone(),
@@ -103,7 +103,7 @@ pub(crate) fn reply(request: &Message, successful: bool) -> Message {
     }
 }
 
-/// A refusal: BX-FLD-12.
+/// A refusal, which says why (BX-FLD-12, BX-FLD-18).
 pub(crate) fn refusal(request: &Message, code: ErrorCode, args: &[&str]) -> Message {
     let mut reply = reply(request, false);
     reply.error = Some(code.message(args));

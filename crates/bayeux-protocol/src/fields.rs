@@ -2,7 +2,7 @@
 
 use crate::Json;
 
-/// `id`: text or number, echoed in kind (BX-FLD-7). At most 255 bytes.
+/// `id`: text or number, echoed in kind (BX-FLD-17). At most 255 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MessageId {
     /// A JSON string.

@@ -3,6 +3,7 @@
 mod cases;
 mod chapter;
 mod clause;
+mod expectations;
 mod generated;
 mod grammar;
 mod lock;
@@ -108,6 +109,7 @@ pub(crate) fn check(sources: &[Source], listed: Option<&str>) -> Report {
         findings.extend(cases::check(&cases, &spec));
         findings.extend(cases::check_coverage(&cases, &spec));
         findings.extend(order::check(sources));
+        findings.extend(expectations::check(sources, &cases, &spec));
         if listed.is_some() {
             let (of_results, older) = results::check(sources, &cases);
             findings.extend(of_results);

@@ -63,10 +63,10 @@ bayeux_mutants::defects! {
         kills ["MS-001"] also [];
     MetaSubscribable "meta-subscribable" "a client may subscribe to /meta/connect"
         kills ["SB-019"] also [];
-    MetaPublishAccepted "meta-publish-accepted" "a publish to an unknown meta channel succeeds"
+    MetaPublishAccepted "meta-publish-accepted" "a publish to an unknown meta channel succeeds, and is delivered"
         kills ["PB-010" "MS-004"] also [];
     InvalidNameAccepted "invalid-name-accepted" "a channel without a slash is accepted"
-        kills ["SB-010" "PB-007" "SB-033"] also [];
+        kills ["SB-010" "PB-007"] also [];
     /// Faye; over HTTP and over WebSocket.
     OrphanedFirstConnect "orphaned-first-connect" "the first of two connects is never answered"
         kills ["CN-014" "CN-016" "CN-032" "MO-006"] also [];
@@ -191,7 +191,7 @@ bayeux_mutants::defects! {
     DisconnectReplyWithoutSuccessful "disconnect-reply-without-successful" "the reply to a disconnect does not say whether it succeeded"
         kills ["DC-001" "ALL-002"] also ["DC-004" "ID-001"];
     SubscriptionNotRepeated "subscription-not-repeated" "the reply to a subscribe or unsubscribe does not name the subscription"
-        kills ["SB-001" "US-001"] also [];
+        kills ["SB-001" "US-001" "SB-033"] also [];
     EmptySegmentAccepted "empty-segment-accepted" "segments of a name may be empty"
         kills ["SB-011"] also [];
     StarAnywhereAccepted "star-anywhere-accepted" "a star may stand anywhere in a name"
@@ -201,7 +201,7 @@ bayeux_mutants::defects! {
     PublishReplyWithClientId "publish-reply-with-client-id" "the reply to a publish without clientId has one"
         kills ["PB-015"] also [];
     RefusalWithoutError "refusal-without-error" "a refusal does not say why"
-        kills ["PB-023" "HS-015"] also [];
+        kills ["PB-023" "SB-034" "HS-015"] also [];
     RefusalEchoes "refusal-echoes" "a refusal repeats what it refuses four times"
         kills ["SC-010"] also [];
     RepliesCut "replies-cut" "of a batch three messages are answered"

@@ -20,7 +20,8 @@ impl World {
             }
             return refusal;
         }
-        if kind(&channel) == Kind::Broadcast || self.has(Defect::ServiceToSubscribers) {
+        // A publish to a meta channel comes as far as this with a defect alone.
+        if kind(&channel) != Kind::Service || self.has(Defect::ServiceToSubscribers) {
             self.deliver(state, &channel, &self.event(request));
         }
         let mut reply = success(self, request);

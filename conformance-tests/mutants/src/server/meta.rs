@@ -207,10 +207,7 @@ impl World {
                 |channel: &String| state.lately.iter().find(|event| message::channel(event) == channel).cloned();
             session.queue.extend(channels.iter().filter_map(is_last));
         }
-        if self.has(Defect::SubscriptionNotRepeated) {
-            return success(self, request);
-        }
-        with_subscription(success(self, request), request)
+        with_subscription(self, success(self, request), request)
     }
 
     fn refuses_subscription(&self, channel: &str) -> Option<&'static str> {
@@ -243,10 +240,7 @@ impl World {
         if !self.has(Defect::UnsubscribeIgnored) {
             session.subscriptions.retain(|pattern| !gone(pattern));
         }
-        if self.has(Defect::SubscriptionNotRepeated) {
-            return success(self, request);
-        }
-        with_subscription(success(self, request), request)
+        with_subscription(self, success(self, request), request)
     }
 }
 
@@ -264,11 +258,12 @@ fn channels(world: &World, request: &Message) -> Option<Vec<String>> {
 
 /// A refusal that names what was refused.
 fn refusal(world: &World, request: &Message, error: &str) -> Message {
-    with_subscription(failure(world, request, error), request)
+    with_subscription(world, failure(world, request, error), request)
 }
 
-fn with_subscription(mut reply: Message, request: &Message) -> Message {
-    if let Some(subscription) = request.get("subscription") {
+fn with_subscription(world: &World, mut reply: Message, request: &Message) -> Message {
+    let subscription = request.get("subscription").filter(|_| !world.has(Defect::SubscriptionNotRepeated));
+    if let Some(subscription) = subscription {
         reply.insert("subscription".into(), subscription.clone());
     }
     reply

@@ -33,6 +33,7 @@ pub(crate) fn publish(
         return refused(Shard::refuse(env, request, error_code::DATA_MISSING, &[]));
     };
     match channel.kind() {
+        // None of the five requests (BX-CH-14).
         ChannelKind::Meta(_) => {
             return refused(Shard::refuse(env, request, error_code::PUBLISH_DENIED, &[channel.as_str()]));
         }

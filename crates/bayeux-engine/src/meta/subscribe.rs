@@ -104,7 +104,7 @@ impl Shard {
         }
     }
 
-    /// BX-SB-4, BX-SB-8, BX-US-2.
+    /// BX-SB-4, BX-SB-8, BX-US-2, BX-FLD-16.
     fn subscription_reply(&self, key: SessionKey, request: &Message) -> Message {
         let mut reply = reply(request, true);
         reply.client_id = self.session(key).map(|session| session.id.as_str().into());

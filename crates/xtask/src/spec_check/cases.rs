@@ -129,6 +129,14 @@ impl Case {
         &self.id
     }
 
+    pub(super) const fn level(&self) -> Level {
+        self.level
+    }
+
+    pub(super) fn clauses(&self) -> impl Iterator<Item = &str> {
+        self.clauses.iter().map(String::as_str)
+    }
+
     fn finding(&self, what: &str) -> Finding {
         Finding { path: self.path.clone(), line: None, what: format!("{} {what}", self.id) }
     }

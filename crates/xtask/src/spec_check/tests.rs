@@ -241,6 +241,24 @@ fn results_of_cases_that_there_are_not_are_refused_and_older_ones_are_noted() {
 }
 
 #[test]
+fn a_known_finding_stands_under_the_origin_and_the_level_of_its_case() {
+    let expected = |heading: &str| {
+        let mut copy = Copy::new();
+        let text =
+            format!("# A server.\n\n{heading}\nX-001[websocket]  fail  it does\nX-404 fail no case\nX-* fail many\n");
+        copy.0.push(Source::new("conformance-tests/targets/a.expected", &text));
+        copy
+    };
+    assert_eq!(expected("# Clauses of the published text that bind.").findings(), Vec::<String>::new());
+    let line = "conformance-tests/targets/a.expected:4: X-001";
+    expected("# Others.").refused(&format!("{line} stands under no heading that says from where its clauses are"));
+    let heading = "# Clauses that protocol-spec added";
+    expected(heading).refused(&format!("{line} is about BX-HS-8, which is published, and stands under `{heading}`"));
+    let heading = "# Clauses of the published text that recommend";
+    expected(heading).refused(&format!("{line} is MUST, and stands under `{heading}`"));
+}
+
+#[test]
 fn without_cases_the_check_says_that_it_left_them_out() {
     let mut copy = Copy::new();
     copy.0.retain(|source| source.path != CASES);
