@@ -20,13 +20,17 @@ impl World {
             }
             return refusal;
         }
-        if kind(&channel) == Kind::Broadcast || self.has(Defect::ServiceToSubscribers) {
+        let all = self.has(Defect::ServiceToSubscribers) || self.has(Defect::SilentServiceToSubscribers);
+        if kind(&channel) == Kind::Broadcast || all {
             self.deliver(state, &channel, &self.event(request));
         }
         let mut reply = success(self, request);
         let object = request.get("data").filter(|data| data.is_object() && self.has(Defect::PublishReplyWithData));
         if let Some(data) = object {
             reply.insert("data".into(), data.clone());
+        }
+        if self.has(Defect::PublishReplyElsewhere) {
+            reply.insert("channel".into(), "/elsewhere".into());
         }
         if self.has(Defect::PublishReplyWithError) {
             reply.insert("error".into(), "200::published".into());
