@@ -56,8 +56,7 @@ impl Target {
     pub fn lacks_login(&self, text: &[u8]) -> bool {
         let Some(ext) = &self.ext else { return false };
         let names = ext.as_object().unwrap_or_default().iter().map(|(name, _)| Json::from(name.as_str()).to_string());
-        let handshake = (0..text.len()).any(|at| names_handshake(&text[at..]));
-        handshake && names.into_iter().any(|name| find(text, name.as_bytes()).is_none())
+        !handshakes(text).is_empty() && names.into_iter().any(|name| find(text, name.as_bytes()).is_none())
     }
 
     /// Puts the ext into the handshakes of a query, behind its `?`.
@@ -146,21 +145,39 @@ impl Target {
     }
 }
 
-/// The text with the ext in each object that has the channel of handshakes and no ext; none if there is no such object.
+/// The text with the ext in each object that has the channel of handshakes, unless it has one that is no object; none if there is no
+/// such object.
 fn put_in(text: &[u8], ext: &Json) -> Option<Vec<u8>> {
+    let text_of_ext = ext.to_string();
+    let members =
+        text_of_ext.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).filter(|inner| !inner.is_empty())?;
     let mut out = text.to_vec();
     // From the end, so that what is found before stays where it is.
-    for at in (0..text.len()).rev().filter(|at| names_handshake(&text[*at..])) {
-        let Some(open) = enclosing(&text[..at]) else { continue };
-        if find(&text[open..], b"\"ext\"").is_none() {
-            out.splice(open + 1..open + 1, format!("\"ext\":{ext},").into_bytes());
-        }
+    for open in handshakes(text).into_iter().rev() {
+        let behind = |from: usize| from + text[from..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let own = find(&text[open..], b"\"ext\"").map(|at| behind(open + at + b"\"ext\"".len()));
+        let (at, added) = match own {
+            None => (open + 1, format!("\"ext\":{ext},")),
+            Some(colon) => match behind(colon + 1) {
+                brace if text.get(brace) == Some(&b'{') && text.get(behind(brace + 1)) != Some(&b'}') => {
+                    (brace + 1, format!("{members},"))
+                }
+                _ => continue,
+            },
+        };
+        out.splice(at..at, added.into_bytes());
     }
     (out.len() > text.len()).then_some(out)
 }
 
-fn names_handshake(text: &[u8]) -> bool {
-    [&b"\"/meta/handshake\""[..], br#""\/meta\/handshake""#].iter().any(|name| text.starts_with(name))
+/// Where the braces are of the objects of a text that have the channel of handshakes, readable or not.
+fn handshakes(text: &[u8]) -> Vec<usize> {
+    let named = |at: &usize| {
+        let is_name = |name: &[u8]| text[*at..].starts_with(name);
+        text[..*at].trim_ascii_end().ends_with(b":")
+            && (is_name(b"\"/meta/handshake\"") || is_name(br#""\/meta\/handshake""#))
+    };
+    (0..text.len()).filter(named).filter_map(|at| enclosing(&text[..at])).collect()
 }
 
 /// Where the brace is that is open at the end of a text.
@@ -231,7 +248,8 @@ mod tests {
     #[test]
     fn what_has_an_ext_that_is_none_or_is_no_handshake_stays_as_it_is() {
         let own = r#"[{"channel":"/meta/handshake","ext":7}]"#;
-        for text in [r#"[{"channel":"/meta/connect"}]"#, r#"{"channel":"/meta/connect""#, own, "message=%7B&jsonp=a"] {
+        let none = [r#"[{"channel":"/meta/connect"}]"#, r#"{"channel":"/meta/connect""#, r#"["/meta/handshake"]"#];
+        for text in none.into_iter().chain([own, "message=%7B&jsonp=a"]) {
             assert_eq!(pieces(&[text]), [text]);
             assert_eq!(target().lacks_login(text.as_bytes()), text == own);
         }
@@ -245,6 +263,10 @@ mod tests {
             (
                 r#"[{"a":{"b":1},"channel":"\/meta\/handshake","a":1}]"#,
                 format!(r#"[{with}"a":{{"b":1}},"channel":"\/meta\/handshake","a":1}}]"#),
+            ),
+            (
+                r#"{"channel":"/meta/handshake","ext" : {"n":NaN}}"#,
+                r#"{"channel":"/meta/handshake","ext" : {"token":"t","n":NaN}}"#.to_owned(),
             ),
             (r#"{"channel":"/meta/handshake""#, format!(r#"{with}"channel":"/meta/handshake""#)),
         ] {
