@@ -10,7 +10,7 @@ use crate::json::{Json, object, parse};
 use crate::peer::Transport;
 use crate::probe::discover;
 use crate::report::{Terminal, html, junit, markdown, result, summary};
-use crate::run::{Choice, Outcome, Progress, Subject, Suite, run};
+use crate::run::{Choice, Outcome, Progress, Ran, Subject, Suite, run};
 use crate::spec;
 use crate::target::Target;
 use clap::{Args, Parser, Subcommand};
@@ -26,7 +26,7 @@ const EXIT_GOOD: u8 = 0;
 const EXIT_BAD: u8 = 1;
 /// The command line is wrong, or selects no case.
 const EXIT_USAGE: u8 = 2;
-/// The server could not be reached, or does not shake hands.
+/// The server could not be reached, does not shake hands, or went away.
 const EXIT_UNREACHABLE: u8 = 3;
 
 #[derive(Parser)]
@@ -242,10 +242,14 @@ impl Prepared {
     async fn run(self, subject: Subject, progress: Rc<dyn Progress>) -> Result<u8, Stopped> {
         let suite = Suite::new(self.cases, subject, self.choice).map_err(usage)?;
         introduce(&suite);
-        let outcomes = run(&suite, progress).await;
+        let Ran { outcomes, gone } = run(&suite, progress).await;
         write_reports(&self.told.name, self.files, &suite, &outcomes)?;
         print(&summary(&outcomes, self.told.verbose));
-        Ok(conclude(&self.expected, &outcomes, &suite))
+        if let Some(case) = gone {
+            let why = format!("{}: the server is gone since {case}, and the run has ended", suite.subject.name());
+            return Err((EXIT_UNREACHABLE, why));
+        }
+        Ok(conclude(&self.expected, &outcomes))
     }
 }
 
@@ -315,8 +319,8 @@ fn side_by_side(files: &[PathBuf], page: Option<&PathBuf>, table: Option<&PathBu
     Ok(EXIT_GOOD)
 }
 
-fn conclude(expected: &Expected, outcomes: &[Outcome], suite: &Suite) -> u8 {
-    let surprises = expected.surprises(outcomes, &suite.left_out);
+fn conclude(expected: &Expected, outcomes: &[Outcome]) -> u8 {
+    let surprises = expected.surprises(outcomes);
     for surprise in &surprises {
         say(&format!("unexpected: {surprise}\n"));
     }

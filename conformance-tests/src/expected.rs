@@ -48,31 +48,18 @@ impl Entry {
 
 /// A finding that is not as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Surprise {
-    /// This instance should have had this verdict.
-    Other {
-        /// `HS-006[websocket]`.
-        id: String,
-        /// What was expected.
-        expected: Verdict,
-        /// What came.
-        found: Verdict,
-    },
-    /// This line of the file matches nothing that there is.
-    Unused {
-        /// Counted from 1.
-        line: usize,
-        /// What it says.
-        pattern: String,
-    },
+pub struct Surprise {
+    /// `HS-006[websocket]`.
+    pub id: String,
+    /// What was expected.
+    pub expected: Verdict,
+    /// What came.
+    pub found: Verdict,
 }
 
 impl std::fmt::Display for Surprise {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Other { id, expected, found } => write!(out, "{id}: expected {expected}, found {found}"),
-            Self::Unused { line, pattern } => write!(out, "line {line}: {pattern} matches no case"),
-        }
+        write!(out, "{}: expected {}, found {}", self.id, self.expected, self.found)
     }
 }
 
@@ -109,9 +96,12 @@ impl Expected {
         Ok(Self { entries })
     }
 
-    /// Refuses a file of which two lines that are equally specific are about the same instance.
+    /// Refuses a file with a line about none of all the instances that there are, or of which two lines that are equally specific are
+    /// about the same one.
     pub fn check<'a>(&self, instances: impl IntoIterator<Item = &'a Instance>) -> Result<(), String> {
+        let mut unused: Vec<&Entry> = self.entries.iter().collect();
         for instance in instances {
+            unused.retain(|entry| entry.rank(instance).is_none());
             if let [one, other, ..] = self.about(instance).as_slice() {
                 let (id, one, other) = (instance.id(), &self.entries[*one], &self.entries[*other]);
                 let (first, second) = (&one.pattern, &other.pattern);
@@ -121,7 +111,10 @@ impl Expected {
                 ));
             }
         }
-        Ok(())
+        match unused.first() {
+            None => Ok(()),
+            Some(entry) => Err(format!("line {}: {} matches no case", entry.line, entry.pattern)),
+        }
     }
 
     /// The lines about an instance that are the most specific: one, none, or such as [`Expected::check`] refuses.
@@ -131,9 +124,8 @@ impl Expected {
         (0..ranks.len()).filter(|at| best.is_some() && ranks[*at].as_ref() == best).collect()
     }
 
-    /// What is not as expected. What is not listed should pass, be tolerated, or be unimplemented. A line may be about what was
-    /// left out of this run.
-    pub fn surprises(&self, outcomes: &[Outcome], left_out: &[Instance]) -> Vec<Surprise> {
+    /// What is not as expected. What is not listed should pass, be tolerated, or be unimplemented.
+    pub fn surprises(&self, outcomes: &[Outcome]) -> Vec<Surprise> {
         let mut surprises = Vec::new();
         for outcome in outcomes {
             let id = outcome.instance.id();
@@ -142,18 +134,15 @@ impl Expected {
                 Some(at) => {
                     let verdicts = &self.entries[at].verdicts;
                     // A failure on a machine that was too busy to be sure of it is the failure that was expected.
-                    let unsure = found == Verdict::Inconclusive && verdicts.contains(&Verdict::Fail);
+                    let unsure = outcome.finding.unsure && verdicts.contains(&Verdict::Fail);
                     if !verdicts.contains(&found) && !unsure {
-                        surprises.push(Surprise::Other { id, expected: verdicts[0], found });
+                        surprises.push(Surprise { id, expected: verdicts[0], found });
                     }
                 }
                 None if matches!(found, Verdict::Pass | Verdict::Nonstrict | Verdict::Unimplemented) => {}
-                None => surprises.push(Surprise::Other { id, expected: Verdict::Pass, found }),
+                None => surprises.push(Surprise { id, expected: Verdict::Pass, found }),
             }
         }
-        let known = || outcomes.iter().map(|outcome| &outcome.instance).chain(left_out);
-        let unused = self.entries.iter().filter(|entry| !known().any(|instance| entry.rank(instance).is_some()));
-        surprises.extend(unused.map(|entry| Surprise::Unused { line: entry.line, pattern: entry.pattern.clone() }));
         surprises
     }
 }
@@ -187,9 +176,12 @@ mod tests {
     }
 
     fn surprises(text: &str, id: &str, verdict: Verdict) -> Vec<String> {
-        let finding = Finding::new(verdict, "why");
+        surprises_of(text, id, Finding::new(verdict, "why"))
+    }
+
+    fn surprises_of(text: &str, id: &str, finding: Finding) -> Vec<String> {
         let outcome = Outcome { instance: instance(id), finding, transcript: Vec::new(), took: Duration::ZERO };
-        let surprises = Expected::parse(text).expect("a file").surprises(&[outcome], &[instance("HS-007")]);
+        let surprises = Expected::parse(text).expect("a file").surprises(&[outcome]);
         surprises.iter().map(ToString::to_string).collect()
     }
 
@@ -207,22 +199,27 @@ mod tests {
             check("HS-0* fail a\nHS-* fail b"),
             Err("line 2: HS-* and HS-0* of line 1 are both about HS-006[long-polling]".into())
         );
+        assert_eq!(check("HS-006 pass a\nHS-6 fail b"), Err("line 2: HS-6 matches no case".into()));
+        assert_eq!(check("HS-006[pigeon] fail b"), Err("line 1: HS-006[pigeon] matches no case".into()));
     }
 
     #[test]
-    fn what_is_not_as_expected_is_a_surprise_and_so_is_a_line_about_nothing() {
+    fn what_is_not_as_expected_is_a_surprise() {
         use Verdict::{Fail, Inconclusive, Nonstrict, Pass};
         assert!(surprises("HS-006 fail a\nHS-007 fail left out", "HS-006", Fail).is_empty());
         assert!(surprises("HS-006[long-polling] fail|pass a", "HS-006", Pass).is_empty());
         assert!(surprises("", "HS-006", Nonstrict).is_empty());
         assert_eq!(surprises("", "HS-006", Fail), ["HS-006[long-polling]: expected pass, found fail"]);
         assert_eq!(surprises("HS-006 fail a", "HS-006", Pass), ["HS-006[long-polling]: expected fail, found pass"]);
-        assert_eq!(surprises("HS-006 pass a\nHS-6 fail b", "HS-006", Pass), ["line 2: HS-6 matches no case"]);
         // A busy machine: the failure that was expected can't be told from it, a pass can.
-        assert!(surprises("HS-006 fail a", "HS-006", Inconclusive).is_empty());
-        assert_eq!(
-            surprises("HS-006 nonstrict a", "HS-006", Inconclusive),
-            ["HS-006[long-polling]: expected nonstrict, found inconclusive"]
-        );
+        assert!(surprises_of("HS-006 fail a", "HS-006", Finding::unsure("why")).is_empty());
+        for (found, verdict) in
+            [(Finding::unsure("why"), "nonstrict"), (Finding::new(Inconclusive, "too close"), "fail")]
+        {
+            assert_eq!(
+                surprises_of(&format!("HS-006 {verdict} a"), "HS-006", found),
+                [format!("HS-006[long-polling]: expected {verdict}, found inconclusive")]
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a server wants of every client (`--ext`, `--header`), put also into what cases write themselves: into each handshake in a
-//! body, frame, form or query that can be read, and into each head of raw bytes. What can't be read is malformed on purpose and stays
-//! as it is.
+//! body, frame, form or query, and into each head of raw bytes. What can't be read is malformed on purpose: there the ext is put in as
+//! text, behind the brace of each object that names the channel, so that it is not refused for the lack of a login.
 
 use crate::json::{Json, parse};
 use crate::target::Target;
@@ -51,6 +51,14 @@ impl Target {
         }
     }
 
+    /// Whether a text that was completed has a handshake without the ext, because it has one of its own that is no object, or is in
+    /// pieces: what becomes of it can't be told from the refusal of who is not logged in.
+    pub fn lacks_login(&self, text: &[u8]) -> bool {
+        let Some(ext) = &self.ext else { return false };
+        let names = ext.as_object().unwrap_or_default().iter().map(|(name, _)| Json::from(name.as_str()).to_string());
+        !handshakes(text).is_empty() && names.into_iter().any(|name| find(text, name.as_bytes()).is_none())
+    }
+
     /// Puts the ext into the handshakes of a query, behind its `?`.
     pub fn complete_query(&self, suffix: &str) -> String {
         let completed = suffix.split_once('?').and_then(|(path, query)| {
@@ -96,7 +104,9 @@ impl Target {
     /// A text of messages with the ext in its handshakes; none if there is nothing to be done.
     fn completed(&self, text: &[u8]) -> Option<Vec<u8>> {
         let ext = self.ext.as_ref()?;
-        let parsed = parse(text).ok().filter(|parsed| parsed.oddities.is_empty())?;
+        let Some(parsed) = parse(text).ok().filter(|parsed| parsed.oddities.is_empty()) else {
+            return put_in(text, ext);
+        };
         let mut value = parsed.value;
         let lacks = |message: &Json| message.get_str("channel") == Some(HANDSHAKE) && message.get("ext").is_none();
         let messages = value.as_array().unwrap_or_else(|| std::slice::from_ref(&value));
@@ -133,6 +143,55 @@ impl Target {
             .collect();
         changed.then(|| fields.join("&").into_bytes())
     }
+}
+
+/// The text with the ext in each object that has the channel of handshakes, unless it has one that is no object; none if there is no
+/// such object.
+fn put_in(text: &[u8], ext: &Json) -> Option<Vec<u8>> {
+    let text_of_ext = ext.to_string();
+    let members =
+        text_of_ext.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).filter(|inner| !inner.is_empty())?;
+    let mut out = text.to_vec();
+    // From the end, so that what is found before stays where it is.
+    for open in handshakes(text).into_iter().rev() {
+        let behind = |from: usize| from + text[from..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let own = find(&text[open..], b"\"ext\"").map(|at| behind(open + at + b"\"ext\"".len()));
+        let (at, added) = match own {
+            None => (open + 1, format!("\"ext\":{ext},")),
+            Some(colon) => match behind(colon + 1) {
+                brace if text.get(brace) == Some(&b'{') && text.get(behind(brace + 1)) != Some(&b'}') => {
+                    (brace + 1, format!("{members},"))
+                }
+                _ => continue,
+            },
+        };
+        out.splice(at..at, added.into_bytes());
+    }
+    (out.len() > text.len()).then_some(out)
+}
+
+/// Where the braces are of the objects of a text that have the channel of handshakes, readable or not.
+fn handshakes(text: &[u8]) -> Vec<usize> {
+    let named = |at: &usize| {
+        let is_name = |name: &[u8]| text[*at..].starts_with(name);
+        text[..*at].trim_ascii_end().ends_with(b":")
+            && (is_name(b"\"/meta/handshake\"") || is_name(br#""\/meta\/handshake""#))
+    };
+    (0..text.len()).filter(named).filter_map(|at| enclosing(&text[..at])).collect()
+}
+
+/// Where the brace is that is open at the end of a text.
+fn enclosing(text: &[u8]) -> Option<usize> {
+    let mut closed = 0;
+    text.iter().rposition(|byte| {
+        match byte {
+            b'}' => closed += 1,
+            b'{' if closed == 0 => return true,
+            b'{' => closed -= 1,
+            _ => {}
+        }
+        false
+    })
 }
 
 /// Where the value of the Content-Length stands in the fields of a head, and how much it is.
@@ -187,15 +246,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_or_no_handshake_stays_as_it_is() {
-        for text in [
-            r#"[{"channel":"/meta/handshake"}"#,
-            r#"[{"channel":"/meta/handshake","a":1,"a":2}]"#,
-            r#"[{"channel":"/meta/connect"}]"#,
-            r#"[{"channel":"/meta/handshake","ext":7}]"#,
-            "message=%7B&jsonp=a",
-        ] {
+    fn what_has_an_ext_that_is_none_or_is_no_handshake_stays_as_it_is() {
+        let own = r#"[{"channel":"/meta/handshake","ext":7}]"#;
+        let none = [r#"[{"channel":"/meta/connect"}]"#, r#"{"channel":"/meta/connect""#, r#"["/meta/handshake"]"#];
+        for text in none.into_iter().chain([own, "message=%7B&jsonp=a"]) {
             assert_eq!(pieces(&[text]), [text]);
+            assert_eq!(target().lacks_login(text.as_bytes()), text == own);
+        }
+    }
+
+    #[test]
+    fn a_handshake_that_can_not_be_read_gets_the_ext_too() {
+        let with = r#"{"ext":{"token":"t"},"#;
+        for (text, completed) in [
+            (r#"[{"channel":"/meta/handshake"}"#, format!(r#"[{with}"channel":"/meta/handshake"}}"#)),
+            (
+                r#"[{"a":{"b":1},"channel":"\/meta\/handshake","a":1}]"#,
+                format!(r#"[{with}"a":{{"b":1}},"channel":"\/meta\/handshake","a":1}}]"#),
+            ),
+            (
+                r#"{"channel":"/meta/handshake","ext" : {"n":NaN}}"#,
+                r#"{"channel":"/meta/handshake","ext" : {"token":"t","n":NaN}}"#.to_owned(),
+            ),
+            (r#"{"channel":"/meta/handshake""#, format!(r#"{with}"channel":"/meta/handshake""#)),
+        ] {
+            assert_eq!(pieces(&[text]), [completed.as_str()]);
+            assert!(!target().lacks_login(completed.as_bytes()) && target().lacks_login(text.as_bytes()));
         }
     }
 

@@ -2,7 +2,7 @@
 //! `unimplemented`, never a failure.
 
 use crate::json::{Json, object};
-use crate::peer::{Outcome, PUBLISH_ACK, Peer, Transport, messages_of};
+use crate::peer::{PUBLISH_ACK, Peer, Transport, advised, messages_of};
 use crate::scene::Scene;
 use crate::target::Target;
 use crate::wire::http::{Body, Request};
@@ -36,17 +36,12 @@ async fn probe(scene: &Rc<Scene>, target: &mut Target) -> Result<(), String> {
         let names: Vec<_> = peer.jar().borrow().names().map(str::to_owned).collect();
         target.facts.insert("cookies".into(), names.join(", "));
     }
-    let types = handshake.get("supportedConnectionTypes");
-    target.facts.insert("connection types".into(), types.map(Json::to_string).unwrap_or_default());
-    transports(scene, target, types.and_then(Json::as_array).unwrap_or_default()).await;
+    transports(scene, target, &handshake).await;
     extensions(scene, target).await;
     if form(scene).await {
         target.capabilities.insert("form".into());
     }
-    if answers_publishes(scene, target.budget.answer()).await? {
-        target.capabilities.insert(PUBLISH_ACK.into());
-    }
-    Ok(())
+    publishes(scene, target).await
 }
 
 async fn leave(peer: &Peer) {
@@ -78,10 +73,11 @@ async fn first_advice(peer: &Peer, handshake: &Json) -> Result<Vec<Json>, String
 }
 
 fn times(target: &mut Target, advice: &[Json]) {
-    let last = |name: &str| advice.iter().rev().find_map(|advice| advice.get(name)?.as_f64()).filter(|ms| *ms >= 0.0);
+    let said = |advice: &Json, name: &str| advised(advice, Transport::LongPolling, name)?.as_f64();
+    let last = |name: &str| advice.iter().rev().find_map(|advice| said(advice, name)).filter(|ms| *ms >= 0.0);
     let time = |ms: f64| Duration::from_secs_f64(ms / 1000.0);
     // Who answers a connect that need not be held may say 0 with it.
-    let timeouts = || advice.iter().rev().filter_map(|advice| advice.get("timeout")?.as_f64()).filter(|ms| *ms >= 0.0);
+    let timeouts = || advice.iter().rev().filter_map(|advice| said(advice, "timeout")).filter(|ms| *ms >= 0.0);
     if let Some(ms) = timeouts().find(|ms| *ms > 0.0).or_else(|| timeouts().next()) {
         target.budget.timeout = time(ms);
         target.facts.insert("timeout".into(), format!("{ms} ms"));
@@ -99,8 +95,19 @@ fn times(target: &mut Target, advice: &[Json]) {
     }
 }
 
-/// Over which transports it serves; one that it offers and does not serve is broken.
-async fn transports(scene: &Rc<Scene>, target: &mut Target, offered: &[Json]) {
+/// Over which transports it serves; one that it offers and does not serve is broken. A server may offer only what the client named, so
+/// one handshake names all.
+async fn transports(scene: &Rc<Scene>, target: &mut Target, first: &Json) {
+    let peer = Peer::new(scene, "probe", Transport::LongPolling);
+    let names = Json::Array(Transport::ALL.map(|transport| transport.name().into()).to_vec());
+    let second = peer.handshake(Some(&object([("supportedConnectionTypes", names)]))).await;
+    leave(&peer).await;
+    let mut offered: Vec<Json> = Vec::new();
+    for reply in second.iter().chain([first]) {
+        let types = reply.get("supportedConnectionTypes").and_then(Json::as_array).unwrap_or_default();
+        offered.extend(types.iter().filter(|name| !offered.contains(name)).cloned().collect::<Vec<_>>());
+    }
+    target.facts.insert("connection types".into(), Json::Array(offered.clone()).to_string());
     for transport in [Transport::LongPolling, Transport::WebSocket, Transport::CallbackPolling] {
         let peer = Peer::new(scene, "probe", transport);
         match peer.handshake(None).await {
@@ -117,14 +124,32 @@ async fn transports(scene: &Rc<Scene>, target: &mut Target, offered: &[Json]) {
     }
 }
 
-/// Whether a publish has a reply, be it a refusal: none is owed to a publish.
-async fn answers_publishes(scene: &Rc<Scene>, patience: Duration) -> Result<bool, String> {
-    let peer = Peer::new(scene, "probe", Transport::LongPolling);
-    peer.handshake(None).await?;
-    let sent = peer.send(&[object([("channel", "/conformance/probe".into()), ("data", 1.into())])]);
-    let outcome = peer.outcome(&sent, 0, Instant::now() + patience).await;
-    leave(&peer).await;
-    Ok(matches!(outcome, Outcome::Reply { .. }))
+/// Over which transports a publish is answered. Whatever comes is an answer, also one that is wrong: only a server that sends nothing
+/// need not be asked what it says, since no reply is owed to a publish that is accepted.
+async fn publishes(scene: &Rc<Scene>, target: &mut Target) -> Result<(), String> {
+    for transport in Transport::ALL.into_iter().filter(|transport| target.can(transport.name())).collect::<Vec<_>>() {
+        let peer = Peer::new(scene, "probe", transport);
+        peer.handshake(None).await?;
+        let before = peer.all_messages().len();
+        let sent = peer.send(&[object([("channel", "/conformance/probe".into()), ("data", 1.into())])]);
+        let came = |peer: &Peer| peer.all_messages().len() > before;
+        let deadline = Instant::now() + target.budget.answer();
+        let answered = match transport {
+            Transport::WebSocket => peer.until(deadline, |peer| came(peer) || peer.socket_end().is_some()).await,
+            _ => {
+                let outcome = peer.outcome(&sent, 0, deadline).await;
+                !(outcome.is_unanswered_publish(transport) && outcome.is_empty())
+            }
+        };
+        leave(&peer).await;
+        if answered {
+            target.capabilities.insert(PUBLISH_ACK.into());
+        } else {
+            target.facts.insert(format!("publishes over {transport}"), "are not answered".into());
+            target.silent.insert(transport);
+        }
+    }
+    Ok(())
 }
 
 /// Extensions that the handshake's reply confirms. One that does not exist shows who confirms anything.

@@ -2,7 +2,7 @@
 
 use crate::budget::Budget;
 use crate::json::Json;
-use crate::peer::Transport;
+use crate::peer::{PUBLISH_ACK, Transport};
 use crate::wire::stream::{Address, tls};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
@@ -22,6 +22,8 @@ pub struct Target {
     pub capabilities: BTreeSet<String>,
     /// Transports that it offers and does not serve, with what came instead.
     pub broken: BTreeMap<Transport, String>,
+    /// Transports over which it answers no publishes, though it does over others.
+    pub silent: BTreeSet<Transport>,
     /// Facts that discovery found and that reports show, by name.
     pub facts: BTreeMap<String, String>,
     /// Its times.
@@ -49,6 +51,7 @@ impl Target {
             ext: None,
             capabilities: BTreeSet::new(),
             broken: BTreeMap::new(),
+            silent: BTreeSet::new(),
             facts: BTreeMap::new(),
             budget: Budget::default(),
             url,
@@ -70,5 +73,10 @@ impl Target {
     /// Whether discovery found this.
     pub fn can(&self, capability: &str) -> bool {
         self.capabilities.contains(capability)
+    }
+
+    /// Whether publishes over this transport are answered.
+    pub fn answers_publishes(&self, transport: Transport) -> bool {
+        self.can(PUBLISH_ACK) && !self.silent.contains(&transport)
     }
 }

@@ -25,13 +25,16 @@ pub(crate) struct Habits {
     pub(crate) interval: u64,
     pub(crate) reconnect: &'static str,
     pub(crate) answers_publishes: bool,
+    /// The replies to publishes are on another channel, which no correct server does.
+    pub(crate) answers_elsewhere: bool,
     /// How much later than others events come on channels that end like this.
     pub(crate) late: Duration,
     pub(crate) late_on: &'static str,
     /// The `ext` without which it refuses handshakes.
     pub(crate) token: Option<&'static str>,
-    /// What handshakes offer.
+    /// What handshakes offer, and whether that is only what the client named too.
     pub(crate) offers: &'static str,
+    pub(crate) negotiates: bool,
 }
 
 impl Default for Habits {
@@ -40,10 +43,12 @@ impl Default for Habits {
             interval: 0,
             reconnect: "retry",
             answers_publishes: true,
+            answers_elsewhere: false,
             late: Duration::ZERO,
             late_on: "/late",
             token: None,
             offers: r#"["long-polling"]"#,
+            negotiates: false,
         }
     }
 }
@@ -119,7 +124,7 @@ impl TestServer {
             return vec![reply];
         }
         match channel {
-            "/meta/handshake" if token == self.habits.token => self.shake_hands(&mut reply),
+            "/meta/handshake" if token == self.habits.token => self.shake_hands(message, &mut reply),
             "/meta/handshake" => {}
             "/meta/connect" => return self.connect(client, message, reply).await,
             "/meta/subscribe" => {
@@ -132,18 +137,25 @@ impl TestServer {
                 if !self.habits.answers_publishes {
                     return Vec::new();
                 }
+                if self.habits.answers_elsewhere {
+                    reply.set("channel", "/elsewhere".into());
+                }
             }
         }
         vec![reply]
     }
 
-    fn shake_hands(&self, reply: &mut Json) {
+    fn shake_hands(&self, message: &Json, reply: &mut Json) {
         let mut sessions = self.sessions.borrow_mut();
         let id = format!("session-{}", sessions.len());
         sessions.insert(id.clone(), Session::default());
         reply.set("clientId", id.into());
         reply.set("version", "1.0".into());
-        reply.set("supportedConnectionTypes", parse(self.habits.offers.as_bytes()).expect("JSON").value);
+        let offers = parse(self.habits.offers.as_bytes()).expect("JSON").value;
+        let named = message.get("supportedConnectionTypes").and_then(Json::as_array).unwrap_or_default();
+        let is_told = |name: &&Json| !self.habits.negotiates || named.contains(name);
+        let told = offers.as_array().unwrap_or_default().iter().filter(is_told).cloned().collect();
+        reply.set("supportedConnectionTypes", Json::Array(told));
         reply.set("advice", self.advice("retry"));
     }
 

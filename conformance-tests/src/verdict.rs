@@ -92,12 +92,19 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What was expected and what came, for people; empty for a plain pass.
     pub reason: String,
+    /// It failed, and the machine was too busy to be sure of that.
+    pub unsure: bool,
 }
 
 impl Finding {
     /// The clause is kept.
     pub fn pass() -> Self {
-        Self { verdict: Verdict::Pass, reason: String::new() }
+        Self::new(Verdict::Pass, "")
+    }
+
+    /// A failure on a machine that was too busy to be sure of it.
+    pub fn unsure(reason: impl Into<String>) -> Self {
+        Self { unsure: true, ..Self::new(Verdict::Inconclusive, reason) }
     }
 
     /// A reply that should have come before the timeout, and came with it or so late that nobody knows.
@@ -110,6 +117,6 @@ impl Finding {
 
     /// Any verdict.
     pub fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
-        Self { verdict, reason: reason.into() }
+        Self { verdict, reason: reason.into(), unsure: false }
     }
 }

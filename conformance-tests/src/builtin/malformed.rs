@@ -14,6 +14,7 @@ use crate::run::alive;
 use crate::scene::Scene;
 use crate::verdict::Level::Must;
 use crate::verdict::{Finding, Verdict};
+use crate::wire::WireError;
 use crate::wire::http::{Body, Request};
 use crate::wire::websocket::Frame;
 use fastrand::Rng;
@@ -135,6 +136,7 @@ async fn hand_in(scene: &Rc<Scene>, peer: &Peer, text: Vec<u8>) -> (Finding, boo
     let exchange = peer.start(Request { method: "POST".into(), target, headers, body: Body::Sized(text) });
     match peer.answer(exchange, deadline).await {
         None => (failed("no answer".into()), false),
+        Some(Err(error @ WireError::Connect(_))) => (Finding::new(Verdict::Blocked, error.to_string()), false),
         Some(Err(error)) => (Finding::new(Verdict::Nonstrict, format!("the connection ended: {error}")), false),
         Some(Ok(answer)) => match (answer.response.status, answer.messages) {
             (200, Ok(messages)) if messages.iter().all(|message| message.as_object().is_some()) => {

@@ -59,6 +59,7 @@ fn code(
         clauses: clauses.iter().map(|clause| (*clause).to_owned()).collect(),
         profile: Profile::Base,
         transports: transports.to_vec(),
+        provokes: false,
         needs: Vec::new(),
         kind: Kind::Code(run),
     }

@@ -9,7 +9,6 @@ use crate::scene::Scene;
 use crate::verdict::Finding;
 use crate::verdict::Level::Must;
 use std::rc::Rc;
-use tokio::time::Instant;
 
 /// The case about values.
 pub(super) fn cases() -> Vec<Case> {
@@ -41,7 +40,7 @@ fn values(scene: Rc<Scene>, transport: Transport) -> Run {
             let channel = format!("{}/value/{name}", scene.base);
             let message = object([("channel", channel.as_str().into()), ("data", data.clone())]);
             let sent = b.send(&[message]);
-            let deadline = Instant::now() + scene.target.budget.answer();
+            let deadline = a.delivery_deadline();
             let is_it = |event: &Json| event.get_str("channel") == Some(&channel);
             a.until(deadline, |peer| peer.has_event(is_it)).await;
             // A second copy would come before this.

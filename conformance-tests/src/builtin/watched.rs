@@ -52,6 +52,7 @@ fn case(id: &str, level: Level, clause: &str, rule: Rule, title: &str) -> Case {
         clauses: vec![clause.to_owned()],
         profile: Profile::Base,
         transports: vec![Transport::LongPolling],
+        provokes: false,
         needs: Vec::new(),
         kind: Kind::Whole(rule),
     }

@@ -15,6 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
         clauses: vec![clause.to_owned()],
         profile,
         transports: vec![Transport::LongPolling],
+        provokes: false,
         needs: Vec::new(),
         kind: Kind::Whole(rule),
     };

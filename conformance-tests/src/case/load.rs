@@ -122,6 +122,7 @@ fn parse_case(value: &Json) -> Result<Case, String> {
             Some(name) => Profile::parse(&name).ok_or_else(|| format!("no profile is called {name:?}"))?,
         },
         transports,
+        provokes: fields.flag("provokes")?,
         needs: fields.texts("needs")?,
         kind,
     };

@@ -44,6 +44,8 @@ pub struct Case {
     pub profile: Profile,
     /// The transports over which it is asked, each on its own.
     pub transports: Vec<Transport>,
+    /// It sends what no client should, though it is not of the profile `hardened`.
+    pub provokes: bool,
     /// What the server must be able to do, as discovery names it.
     pub needs: Vec<String>,
     /// What is to be done.
@@ -67,7 +69,7 @@ impl Case {
 
     /// Whether it sends what no client should: then what comes is no example of how the server answers clients.
     pub fn provokes(&self) -> bool {
-        self.profile == Profile::Hardened || self.id.starts_with("BAD-")
+        self.provokes || self.profile == Profile::Hardened
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct ChoiceArgs {
     #[arg(long, value_name = "NAME", default_value = "base", value_delimiter = ',')]
     pub(super) profile: Vec<String>,
     /// How many cases run side by side: 24 against a server, 12 against a client
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     pub(super) jobs: Option<usize>,
     /// The seed of their order; chosen and printed if none is given
     #[arg(long, value_name = "N")]
@@ -77,37 +77,63 @@ pub(super) struct ReportFile {
     pub(super) kind: String,
     path: PathBuf,
     file: File,
+    /// It was not there before, and nothing is in it yet.
+    is_empty: bool,
+}
+
+impl Drop for ReportFile {
+    fn drop(&mut self) {
+        if self.is_empty {
+            // A run that never began has no report; where the file can't be removed it is empty.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl ReportFile {
     /// What such a file held before stays there until there is something to write.
     pub(super) fn open(reports: &[(String, PathBuf)]) -> Result<Vec<Self>, Stopped> {
-        let open = |(kind, path): &(String, PathBuf)| {
+        let mut files: Vec<Self> = Vec::new();
+        for (kind, path) in reports {
+            let wrong = |why: &dyn std::fmt::Display| usage(format!("{}: {why}", path.display()));
+            let is_empty = !path.exists();
             let file = OpenOptions::new().create(true).write(true).truncate(false).open(path);
-            let file = file.map_err(|error| usage(format!("{}: {error}", path.display())))?;
-            Ok(Self { kind: kind.clone(), path: path.clone(), file })
-        };
-        reports.iter().map(open).collect()
+            let file = file.map_err(|error| wrong(&error))?;
+            let one = Self { kind: kind.clone(), path: path.clone(), file, is_empty };
+            let place = path.canonicalize().map_err(|error| wrong(&error))?;
+            if files.iter().any(|other| other.path.canonicalize().is_ok_and(|other| other == place)) {
+                return Err(wrong(&"two reports can't be one file"));
+            }
+            files.push(one);
+        }
+        Ok(files)
     }
 
     pub(super) fn write(mut self, text: &str) -> Result<(), Stopped> {
         // A pipe has no length.
         let emptied = if self.file.metadata().is_ok_and(|data| data.is_file()) { self.file.set_len(0) } else { Ok(()) };
         let written = emptied.and_then(|()| self.file.write_all(text.as_bytes()));
+        self.is_empty = false;
         written.map_err(|error| usage(format!("{}: {error}", self.path.display())))
     }
 }
 
+/// What each request has already, as it needs it.
+const WRITTEN: [&str; 6] = ["Host", "Content-Length", "Transfer-Encoding", "Content-Type", "Connection", "Upgrade"];
+
 /// A head field for every request.
 pub(super) fn header(field: &str) -> Result<(String, String), Stopped> {
     let wrong = |what: &str| usage(format!("--header {field:?}: {what}"));
-    if field.contains(['\r', '\n']) {
-        return Err(wrong("a head field is one line"));
+    if field.contains(|letter: char| letter.is_control() && letter != '\t') {
+        return Err(wrong("a head field is one line, without control characters"));
     }
     let (name, value) = field.split_once(':').ok_or_else(|| wrong("a head field is NAME: VALUE"))?;
     let is_token = |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
     if name.is_empty() || !name.chars().all(is_token) {
         return Err(wrong("its name is none"));
+    }
+    if WRITTEN.iter().any(|written| name.eq_ignore_ascii_case(written)) {
+        return Err(wrong("the suite writes this field itself"));
     }
     Ok((name.to_owned(), value.trim().to_owned()))
 }
@@ -123,6 +149,10 @@ pub(super) fn ext(text: &str) -> Result<Json, Stopped> {
 
 fn transport(name: &str) -> Result<Transport, String> {
     Transport::parse(name).ok_or_else(|| format!("the suite speaks {}", Transport::ALL.map(Transport::name).join(", ")))
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|jobs| *jobs > 0).ok_or_else(|| "it is a number above 0".into())
 }
 
 fn level(name: &str) -> Result<Level, String> {
@@ -164,7 +194,7 @@ mod tests {
     fn a_head_field_is_one_line_with_a_name() {
         assert_eq!(header("X-Key: a:b").ok(), Some(("X-Key".into(), "a:b".into())));
         assert_eq!(why(header("X-Key")).as_deref(), Some(r#"--header "X-Key": a head field is NAME: VALUE"#));
-        for field in ["X: a\r\nY: b", "X: a\n", ": a", "X Y: a"] {
+        for field in ["X: a\r\nY: b", "X: a\n", "X: a\0", ": a", "X Y: a", "host: a", "Content-Length: 3"] {
             assert!(why(header(field)).is_some_and(|why| why.lines().count() == 1), "{field}");
         }
     }
@@ -186,6 +216,8 @@ mod tests {
         let Ok(files) = ReportFile::open(&[inside("a.json")]) else { panic!("it can be written") };
         let read = || std::fs::read_to_string(folder.join("a.json")).expect("it is there");
         assert_eq!(read(), "older and longer");
+        assert!(ReportFile::open(&[inside("b.json"), inside("./b.json")]).is_err(), "one is there twice");
+        assert!(!folder.join("b.json").exists(), "a run that never began leaves no file");
         files.into_iter().for_each(|file| assert!(file.write("new").is_ok()));
         assert_eq!(read(), "new");
         std::fs::remove_dir_all(&folder).expect("it is ours");

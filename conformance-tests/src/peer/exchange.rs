@@ -1,6 +1,6 @@
 //! Requests over HTTP, and what became of a request on any transport.
 
-use super::{Arrived, Exchange, Peer, Sent, SocketEnd, is_event};
+use super::{Arrived, Exchange, Peer, Sent, SocketEnd, Transport, is_event};
 use crate::json::{Json, parse};
 use crate::transcript::Direction;
 use crate::wire::WireError;
@@ -45,6 +45,8 @@ pub enum Outcome {
         /// What ended it.
         why: String,
     },
+    /// No connection could be made.
+    Unreachable(String),
     /// Nothing came in time.
     Silence(Duration),
 }
@@ -61,13 +63,67 @@ impl Outcome {
     }
 }
 
+/// How a request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// So that a client can tell it from a server in trouble.
+    Clear,
+    /// By a status of the 500s, or a connection that ended: these say too little.
+    Vague,
+}
+
+impl Refusal {
+    /// What a status is.
+    pub fn of_status(status: u16) -> Option<Self> {
+        match status {
+            400..=499 => Some(Self::Clear),
+            500..=599 => Some(Self::Vague),
+            _ => None,
+        }
+    }
+
+    /// What the end of a connection is: codes of a server that just goes, or is in trouble, say no more than none.
+    pub fn of_close(code: Option<u16>) -> Self {
+        if matches!(code, Some(1002..=1010 | 3000..=4999)) { Self::Clear } else { Self::Vague }
+    }
+}
+
+impl Outcome {
+    /// Whether and how the request was refused.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Reply { message, .. } => {
+                (message.get("successful").and_then(Json::as_bool) == Some(false)).then_some(Refusal::Clear)
+            }
+            Self::Http { status, .. } => Refusal::of_status(*status),
+            Self::Closed { code, .. } => Some(Refusal::of_close(*code)),
+            Self::Unreachable(_) | Self::Silence(_) => None,
+        }
+    }
+
+    /// Whether it is what becomes of a publish that a server which answers none has taken: over HTTP a response all the same.
+    pub fn is_unanswered_publish(&self, transport: Transport) -> bool {
+        match self {
+            Self::Http { status, .. } => (200..=299).contains(status),
+            Self::Silence(_) => transport == Transport::WebSocket,
+            _ => false,
+        }
+    }
+
+    /// Whether there is a response without any message in it.
+    pub fn is_empty(&self) -> bool {
+        let none = |body: &str| messages_of(body.as_bytes()).is_ok_and(|messages| messages.is_empty());
+        matches!(self, Self::Http { body, .. } if body.trim().is_empty() || none(body))
+    }
+}
+
 impl std::fmt::Display for Outcome {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Reply { message, .. } => write!(out, "the reply was {message}"),
             Self::Http { status, body } => write!(out, "HTTP {status} without a reply to it, body {body:?}"),
             Self::Closed { code: Some(code), .. } => write!(out, "the WebSocket was closed with {code}"),
-            Self::Closed { why, .. } => write!(out, "no reply: {why}"),
+            Self::Closed { why, .. } | Self::Unreachable(why) => write!(out, "no reply: {why}"),
             Self::Silence(time) => write!(out, "no answer within {:.1} s", time.as_secs_f64()),
         }
     }
@@ -224,11 +280,19 @@ impl Peer {
             Some(Ok(answer)) => {
                 Some(Outcome::Http { status: answer.response.status, body: excerpt(&answer.response.body) })
             }
+            Some(Err(error @ WireError::Connect(_))) => Some(Outcome::Unreachable(error.to_string())),
             Some(Err(error)) => Some(Outcome::Closed { code: None, why: error.to_string() }),
-            None => sent.socket.and_then(|socket| state.socket_ends[socket].as_ref()).map(|end| match end {
-                SocketEnd::Close(code) => Outcome::Closed { code: *code, why: "the WebSocket was closed".into() },
-                SocketEnd::Broken(why) => Outcome::Closed { code: None, why: why.clone() },
-            }),
+            None => sent.socket.and_then(|socket| state.socket_ends[socket].clone()).map(Outcome::from),
+        }
+    }
+}
+
+impl From<SocketEnd> for Outcome {
+    fn from(end: SocketEnd) -> Self {
+        match end {
+            SocketEnd::Close(code) => Self::Closed { code, why: "the WebSocket was closed".into() },
+            SocketEnd::Broken(why) => Self::Closed { code: None, why },
+            SocketEnd::Unreachable(why) => Self::Unreachable(why),
         }
     }
 }

@@ -10,7 +10,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-pub use exchange::{Answer, Outcome, messages_of};
+pub use exchange::{Answer, Outcome, Refusal, messages_of};
 pub use socket::SocketEnd;
 
 use crate::json::{Json, object};
@@ -293,7 +293,7 @@ impl Peer {
     /// Whether publishes were taken, as [`Peer::publish_all`] says.
     pub async fn accepted(&self, sent: &Sent) -> Result<(), String> {
         let target = &self.inner.scene.target;
-        let answers = target.can(PUBLISH_ACK);
+        let answers = target.answers_publishes(self.inner.transport);
         if !answers && self.inner.transport == Transport::WebSocket {
             // What is asked behind it is answered, and then it has been read.
             return self.subscribe(&format!("{}/fence/read", self.inner.scene.base)).await;
@@ -301,7 +301,7 @@ impl Peer {
         let deadline = Instant::now() + target.budget.answer();
         for index in 0..sent.requests.len() {
             match self.outcome(sent, index, deadline).await {
-                Outcome::Http { status: 200..=299, .. } if !answers => {}
+                outcome if !answers && outcome.is_unanswered_publish(self.inner.transport) => {}
                 outcome => drop(outcome.success()?),
             }
         }
@@ -410,29 +410,38 @@ impl Peer {
         }
         let mut state = self.inner.state.borrow_mut();
         for message in &messages {
-            state.heed(message, at);
+            state.heed(message, self.inner.transport, at);
         }
         state.messages.extend(messages.into_iter().map(|message| Arrived { exchange, message, at, claimed: false }));
     }
 }
 
 impl State {
-    /// Notes the advice of a reply. A new session begins without any.
-    fn heed(&mut self, message: &Json, at: Instant) {
+    /// Notes the advice of a reply. A new session begins without any. What the refusal of another request advises is about that one:
+    /// it may have named another session.
+    fn heed(&mut self, message: &Json, transport: Transport, at: Instant) {
         let channel = message.get_str("channel");
-        if is_event(message) || !matches!(channel, Some("/meta/handshake" | "/meta/connect")) {
+        let connects = matches!(channel, Some("/meta/handshake" | "/meta/connect"));
+        if is_event(message) || !(connects || message.get("successful").and_then(Json::as_bool) == Some(true)) {
             return;
         }
-        self.answered = Some(at);
+        if connects {
+            self.answered = Some(at);
+        }
         let advice = message.get("advice");
         if advice.is_some() || channel == Some("/meta/handshake") {
-            let member = |name: &str| advice.and_then(|advice| advice.get(name));
+            let member = |name: &str| advice.and_then(|advice| advised(advice, transport, name));
             self.advice = Advice {
                 reconnect: member("reconnect").and_then(Json::as_str).map(str::to_owned),
                 interval: member("interval").and_then(Json::as_f64).unwrap_or_default(),
             };
         }
     }
+}
+
+/// What advice says to clients of a transport: what stands in the transport's own object counts before the rest.
+pub fn advised<'a>(advice: &'a Json, transport: Transport, name: &str) -> Option<&'a Json> {
+    advice.get(transport.name()).and_then(|own| own.get(name)).or_else(|| advice.get(name))
 }
 
 /// A message that was published, and not a reply to a request: replies never carry `data`.

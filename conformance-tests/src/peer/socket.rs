@@ -16,6 +16,8 @@ pub enum SocketEnd {
     Close(Option<u16>),
     /// Without.
     Broken(String),
+    /// It was never there: no connection could be made.
+    Unreachable(String),
 }
 
 /// What the task of a socket is to do.
@@ -68,16 +70,20 @@ impl Peer {
         let connection = self.next_connection();
         let end = match self.open_socket(connection).await {
             Ok(stream) => self.talk(connection, stream, orders).await,
-            Err(why) => SocketEnd::Broken(why),
+            Err(end) => end,
         };
         self.inner.scene.transcript.note(&self.inner.name, format!("connection {connection}: {end:?}"));
         self.inner.state.borrow_mut().socket_ends[number] = Some(end);
         self.inner.changed.notify_waiters();
     }
 
-    async fn open_socket(&self, connection: usize) -> Result<Stream, String> {
-        let (stream, head) = self.upgrade(connection, self.headers()).await.map_err(|error| error.to_string())?;
-        if head.status == 101 { Ok(stream) } else { Err(format!("the upgrade was answered with {}", head.status)) }
+    async fn open_socket(&self, connection: usize) -> Result<Stream, SocketEnd> {
+        let (stream, head) = self.upgrade(connection, self.headers()).await.map_err(|error| match error {
+            WireError::Connect(_) => SocketEnd::Unreachable(error.to_string()),
+            error => SocketEnd::Broken(error.to_string()),
+        })?;
+        let refused = || SocketEnd::Broken(format!("the upgrade was answered with {}", head.status));
+        if head.status == 101 { Ok(stream) } else { Err(refused()) }
     }
 
     /// Asks for a WebSocket with these head fields, and returns the head of the answer, whatever it is.

@@ -1,6 +1,7 @@
 //! What the connect loop makes of advice.
 
-use super::{Peer, Transport};
+use super::{Peer, Transport, advised};
+use crate::json::{Json, parse};
 use crate::probe::discover;
 use crate::testing::{HOLDS, Habits, TestServer, scene};
 use std::time::Duration;
@@ -76,6 +77,21 @@ async fn discovery_tells_what_is_not_there_from_what_is_broken_and_whether_publi
             let found = discover(target).await.expect("a server");
             assert!(!found.can(super::PUBLISH_ACK) && !found.can("websocket"));
             assert_eq!(found.broken.keys().copied().collect::<Vec<_>>(), [Transport::WebSocket]);
+            let other = Habits { offers, negotiates: true, answers_elsewhere: true, ..Habits::default() };
+            let (_, target) = TestServer::start(other).await;
+            let found = discover(target).await.expect("a server");
+            assert!(found.answers_publishes(Transport::LongPolling), "a wrong answer is an answer");
+            assert_eq!(found.broken.keys().copied().collect::<Vec<_>>(), [Transport::WebSocket], "it was offered");
         })
         .await;
+}
+
+#[test]
+fn what_advice_says_to_one_transport_counts_before_the_rest() {
+    let text = br#"{"interval":1,"timeout":2,"websocket":{"interval":3}}"#;
+    let advice = parse(text).expect("JSON").value;
+    let said = |transport, name: &str| advised(&advice, transport, name).and_then(Json::as_f64);
+    assert_eq!(said(Transport::WebSocket, "interval"), Some(3.0));
+    assert_eq!(said(Transport::WebSocket, "timeout"), Some(2.0));
+    assert_eq!(said(Transport::LongPolling, "interval"), Some(1.0));
 }

@@ -3,7 +3,7 @@
 use crate::case::Expectation;
 use crate::json::{Json, object};
 use crate::pattern::{Variables, fill, fits};
-use crate::peer::{Answer, Outcome};
+use crate::peer::{Answer, Outcome, Refusal};
 use crate::verdict::{Finding, Verdict};
 use crate::wire::WireError;
 use std::time::Duration;
@@ -25,6 +25,9 @@ pub(super) enum Came {
 
 /// Judges what came. A mistake in the case itself is an [`Verdict::Error`].
 pub(super) fn judge(expect: &Expectation, came: &Came, variables: &mut Variables) -> Finding {
+    if let Some(why) = unreachable(came) {
+        return Finding::new(Verdict::Blocked, why);
+    }
     match expect {
         Expectation::Anything => Finding::pass(),
         Expectation::Reply(pattern) => match message(came) {
@@ -63,6 +66,18 @@ pub(super) fn judge(expect: &Expectation, came: &Came, variables: &mut Variables
     }
 }
 
+/// A server to which no connection can be made has not answered in any way.
+fn unreachable(came: &Came) -> Option<String> {
+    match came {
+        Came::Outcome(Outcome::Unreachable(why)) => Some(why.clone()),
+        Came::Answer(answer) => match &**answer {
+            Err(error @ WireError::Connect(_)) => Some(error.to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn message(came: &Came) -> Option<&Json> {
     match came {
         Came::Outcome(Outcome::Reply { message, .. }) | Came::Message(message) => Some(message),
@@ -94,15 +109,21 @@ fn failed(wanted: &str, came: &Came) -> Finding {
 /// A failure that the other side can understand. A status 5xx or a connection that just ends says too little.
 fn refused(pattern: &Json, came: &Came, variables: &mut Variables) -> Finding {
     let loose = || Finding::new(Verdict::Nonstrict, format!("refused in a way that says little: {}", describe(came)));
+    let worth = |refusal: Option<Refusal>| match refusal {
+        Some(Refusal::Clear) => Finding::pass(),
+        Some(Refusal::Vague) => loose(),
+        None => failed("a refusal", came),
+    };
     match came {
         Came::Outcome(Outcome::Reply { message, .. }) | Came::Message(message) => refusal(pattern, message, variables),
-        Came::Outcome(Outcome::Http { status, .. }) => by_status(*status).unwrap_or_else(|| failed("a refusal", came)),
-        Came::Outcome(Outcome::Closed { code: Some(1002..=1010), .. }) => Finding::pass(),
-        Came::Outcome(Outcome::Closed { .. }) => loose(),
+        Came::Outcome(outcome) => worth(outcome.refusal()),
         Came::Answer(answer) => match &**answer {
             Err(WireError::Closed { .. }) => loose(),
             Err(_) => failed("a refusal", came),
-            Ok(answer) => by_status(answer.response.status).unwrap_or_else(|| match &answer.messages {
+            Ok(answer) if Refusal::of_status(answer.response.status).is_some() => {
+                worth(Refusal::of_status(answer.response.status))
+            }
+            Ok(answer) => match &answer.messages {
                 Ok(messages) if messages.is_empty() => loose(),
                 Ok(messages) => messages
                     .iter()
@@ -110,17 +131,9 @@ fn refused(pattern: &Json, came: &Came, variables: &mut Variables) -> Finding {
                     .find(|finding| finding.verdict != Verdict::Pass)
                     .unwrap_or_else(Finding::pass),
                 Err(_) => failed("a refusal", came),
-            }),
+            },
         },
-        Came::Pong | Came::Silence(_) | Came::Outcome(Outcome::Silence(_)) => failed("a refusal", came),
-    }
-}
-
-fn by_status(status: u16) -> Option<Finding> {
-    match status {
-        400..=499 => Some(Finding::pass()),
-        500..=599 => Some(Finding::new(Verdict::Nonstrict, format!("refused with {status}, which blames the server"))),
-        _ => None,
+        Came::Pong | Came::Silence(_) => failed("a refusal", came),
     }
 }
 

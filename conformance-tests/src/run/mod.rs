@@ -8,4 +8,4 @@ mod tests;
 
 pub(crate) use script::alive;
 pub(crate) use suite::like;
-pub use suite::{Choice, Instance, Outcome, Progress, Subject, Suite, run};
+pub use suite::{Choice, Instance, Outcome, Progress, Ran, Subject, Suite, run};

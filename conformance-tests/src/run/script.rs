@@ -4,7 +4,7 @@ use super::judge::{Came, judge};
 use crate::case::{Expectation, FrameSpec, HttpSpec, Open, Part, Step, When};
 use crate::json::{Json, object};
 use crate::pattern::{Variables, fill, fits};
-use crate::peer::{Outcome, PUBLISH_ACK, Peer, Sent, SocketEnd, Transport, is_event};
+use crate::peer::{Outcome, Peer, Sent, Transport, is_event};
 use crate::scene::Scene;
 use crate::transcript::Direction;
 use crate::verdict::{Finding, Verdict};
@@ -142,7 +142,9 @@ impl Script {
         when: &When,
     ) -> Result<Finding, Stopped> {
         let filled = messages.iter().map(|message| self.fill(message)).collect::<Result<Vec<_>, _>>()?;
-        let sent = self.peer_or_new(peer).send(&filled);
+        let peer_there = self.peer_or_new(peer);
+        self.logged_in(Json::Array(peer_there.complete(&filled)).to_string().as_bytes())?;
+        let sent = peer_there.send(&filled);
         self.sent.insert(name.to_owned(), (peer.to_owned(), sent));
         if expect.is_empty() { Ok(Finding::pass()) } else { self.expect(name, expect, when).await }
     }
@@ -169,25 +171,28 @@ impl Script {
             if matches!(expect, Expectation::Anything) {
                 continue;
             }
-            let unanswered = !sent.requests[index].0.starts_with("/meta/") && !self.scene.target.can(PUBLISH_ACK);
-            let only_done = unanswered && self.looks_at_events && is_success(expect);
-            if only_done && peer.transport() == Transport::WebSocket {
+            let is_publish = !sent.requests[index].0.starts_with("/meta/");
+            let unanswered = is_publish && !self.scene.target.answers_publishes(peer.transport());
+            let mut until = deadline;
+            if unanswered && peer.transport() == Transport::WebSocket && success(expect).is_some() {
+                // Nobody waits for the end of a silence: what is asked behind a publish is answered when that was read.
                 peer.accepted(&sent).await.map_err(|what| Finding::new(Verdict::Blocked, what))?;
-                continue;
+                until = Instant::now();
             }
-            let outcome = peer.outcome(&sent, index, deadline).await;
-            let silent = unanswered && matches!(outcome, Outcome::Silence(_) | Outcome::Http { status: 200..=299, .. });
-            if only_done && silent {
-                continue;
-            }
-            let untimely = self.untimely(when, &outcome)?;
-            self.note_session(&peer, &outcome);
-            let mut found = judge(expect, &Came::Outcome(outcome), &mut self.variables);
-            let decides = |time: &Finding| found.verdict <= Verdict::Nonstrict || time.verdict == Verdict::Inconclusive;
-            found = untimely.filter(decides).unwrap_or(found);
-            if silent && found.verdict == Verdict::Fail {
-                found = Finding::new(Verdict::Unimplemented, "the server does not answer publishes");
-            }
+            let outcome = peer.outcome(&sent, index, until).await;
+            let found = if unanswered && outcome.is_unanswered_publish(peer.transport()) {
+                self.unanswered(expect, &outcome)
+            } else {
+                let untimely = self.untimely(when, &outcome)?;
+                self.note_session(&peer, &outcome);
+                let silent = matches!(outcome, Outcome::Silence(_));
+                let found = judge(expect, &Came::Outcome(outcome), &mut self.variables);
+                // A reply that is wrong is wrong whenever it came.
+                let decides = |time: &Finding| {
+                    found.verdict <= Verdict::Nonstrict || (silent && time.verdict == Verdict::Inconclusive)
+                };
+                untimely.filter(decides).unwrap_or(found)
+            };
             if found.verdict > worst.verdict {
                 worst = Finding::new(
                     found.verdict,
@@ -196,6 +201,17 @@ impl Script {
             }
         }
         Ok(worst)
+    }
+
+    /// What a publish without an answer is worth where the server answers none: it was taken, since a refusal is owed all the same.
+    /// What it did is seen by what was delivered.
+    fn unanswered(&self, expect: &Expectation, outcome: &Outcome) -> Finding {
+        match success(expect) {
+            Some((Verdict::Pass, _)) if self.looks_at_events => Finding::pass(),
+            Some((verdict, label)) if verdict != Verdict::Pass => Finding::new(verdict, format!("{label}: {outcome}")),
+            None if owes_refusal(expect) => Finding::new(Verdict::Fail, format!("expected a refusal; {outcome}")),
+            _ => Finding::new(Verdict::Unimplemented, "the server does not answer publishes"),
+        }
     }
 
     /// What is wrong with the time that the reply took, if anything. One that did not come in its time has taken too long as well.
@@ -255,6 +271,15 @@ impl Script {
         Ok(compare(peer.name(), &wanted, came, any_order, &mut self.variables))
     }
 
+    /// Stops where a handshake can't be given what the server wants of every client.
+    fn logged_in(&self, text: &[u8]) -> Result<(), Stopped> {
+        if self.scene.target.lacks_login(text) {
+            let why = "this handshake can't carry the ext without which the server refuses any";
+            return Err(Finding::new(Verdict::Unimplemented, why));
+        }
+        Ok(())
+    }
+
     fn bytes(&self, parts: &[Part]) -> Result<Vec<u8>, Stopped> {
         Part::bytes(parts, &self.variables).map_err(mistake)
     }
@@ -275,6 +300,7 @@ impl Script {
         }
         let mut chunks = spec.body.iter().map(|parts| self.bytes(parts)).collect::<Result<Vec<_>, _>>()?;
         self.scene.target.complete_pieces(&mut chunks);
+        self.logged_in(&chunks.concat())?;
         let body = match chunks.len() {
             0 => Body::None,
             _ if spec.chunked => Body::Chunked(chunks),
@@ -319,6 +345,7 @@ impl Script {
         when: &When,
     ) -> Result<Finding, Stopped> {
         let bytes = self.scene.target.complete_raw(&self.bytes(parts)?);
+        self.logged_in(&bytes)?;
         let deadline = self.deadline(when, self.scene.target.budget.answer())?;
         let method = if bytes.starts_with(b"HEAD ") { "HEAD" } else { "POST" };
         self.scene.transcript.add("raw", 1, Direction::Sent, &bytes);
@@ -360,6 +387,7 @@ impl Script {
         if frames.iter().all(|spec| spec.declared.is_none()) {
             self.scene.target.complete_pieces(&mut payloads);
         }
+        self.logged_in(&payloads.concat())?;
         let frames = frames.iter().zip(payloads);
         let frames = frames
             .map(|(spec, payload)| Frame {
@@ -389,10 +417,7 @@ impl Script {
         let came = match (ponged(&peer), reply(&peer), peer.socket_end()) {
             (true, _, _) => Came::Pong,
             (_, Some(message), _) if pong.is_none() => Came::Message(message),
-            (_, _, Some(SocketEnd::Close(code))) => {
-                Came::Outcome(Outcome::Closed { code, why: "the WebSocket was closed".into() })
-            }
-            (_, _, Some(SocketEnd::Broken(why))) => Came::Outcome(Outcome::Closed { code: None, why }),
+            (_, _, Some(end)) => Came::Outcome(end.into()),
             _ => Came::Silence(self.scene.target.budget.answer()),
         };
         Ok(judge(expect, &came, &mut self.variables))
@@ -464,9 +489,33 @@ fn compare(peer: &str, wanted: &[Json], came: Vec<Json>, any_order: bool, variab
     }
 }
 
-/// `{"successful": true}`, and nothing else is asked.
-fn is_success(expect: &Expectation) -> bool {
-    matches!(expect, Expectation::Reply(pattern) if pattern.same(&object([("successful", true.into())])))
+/// What the first alternative is worth that asks for success and nothing else, and what it is called.
+fn success(expect: &Expectation) -> Option<(Verdict, &str)> {
+    match expect {
+        Expectation::Reply(pattern) => {
+            let alone = pattern.as_object().is_some_and(|members| members.iter().all(|(name, _)| name == "successful"));
+            (alone && succeeds(pattern)).then_some((Verdict::Pass, ""))
+        }
+        Expectation::OneOf(alternatives) => alternatives.iter().find_map(|alternative| {
+            success(&alternative.expect).map(|_| (alternative.verdict, alternative.label.as_str()))
+        }),
+        _ => None,
+    }
+}
+
+/// Whether nothing that was accepted can be what is expected.
+fn owes_refusal(expect: &Expectation) -> bool {
+    match expect {
+        Expectation::Refused(_) => true,
+        Expectation::Reply(pattern) => pattern.get("successful").is_some() && !succeeds(pattern),
+        Expectation::OneOf(alternatives) => alternatives.iter().all(|alternative| owes_refusal(&alternative.expect)),
+        _ => false,
+    }
+}
+
+/// Whether what a pattern says of `successful` is true of a success.
+fn succeeds(pattern: &Json) -> bool {
+    pattern.get("successful").is_some_and(|wanted| fits(wanted, Some(&true.into()), &mut Variables::new()).is_ok())
 }
 
 fn mistake(what: impl Into<String>) -> Stopped {

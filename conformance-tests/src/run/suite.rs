@@ -4,12 +4,14 @@
 use super::script;
 use crate::case::{Case, Kind, Profile, Role};
 use crate::observer::Observer;
-use crate::peer::Transport;
+use crate::peer::{PUBLISH_ACK, Transport};
 use crate::scene::Scene;
 use crate::stage::{Actor, play};
 use crate::target::Target;
 use crate::transcript::Entry;
 use crate::verdict::{Finding, Level, Verdict};
+use crate::wire::WireError;
+use crate::wire::stream::Stream;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -18,6 +20,10 @@ use tokio::time::Instant;
 
 /// How late a timer may fire before the machine counts as too busy to judge times.
 const TOO_BUSY: Duration = Duration::from_millis(250);
+
+/// How often, and after what pauses, a connection is tried before a server counts as gone: one that is started again is back by then.
+const AWAY_TRIES: usize = 15;
+const AWAY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Which cases are run, and how.
 #[derive(Debug, Clone)]
@@ -180,8 +186,16 @@ pub(crate) fn like(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Runs all instances; outcomes are in their order. Must run within a [`tokio::task::LocalSet`].
-pub async fn run(suite: &Suite, progress: Rc<dyn Progress>) -> Vec<Outcome> {
+/// What came of a run.
+pub struct Ran {
+    /// In the order of the instances.
+    pub outcomes: Vec<Outcome>,
+    /// After which instance nobody listened any more; what was still to be asked then is blocked.
+    pub gone: Option<String>,
+}
+
+/// Runs all instances. Must run within a [`tokio::task::LocalSet`].
+pub async fn run(suite: &Suite, progress: Rc<dyn Progress>) -> Ran {
     let mut random = fastrand::Rng::with_seed(suite.choice.seed);
     let (whole, mut single): (Vec<usize>, Vec<usize>) =
         (0..suite.instances.len()).partition(|index| matches!(suite.instances[*index].case.kind, Kind::Whole(_)));
@@ -194,6 +208,7 @@ pub async fn run(suite: &Suite, progress: Rc<dyn Progress>) -> Vec<Outcome> {
         seed: suite.choice.seed,
         run: format!("{:08x}", random.u32(..)),
         count: Cell::new(0),
+        gone: RefCell::new(None),
         progress,
     });
     let canary = tokio::task::spawn_local(watch(shared.clone()));
@@ -214,12 +229,16 @@ pub async fn run(suite: &Suite, progress: Rc<dyn Progress>) -> Vec<Outcome> {
         let (finding, transcript) = (shared.observer.finding(rule), shared.observer.transcript(rule));
         shared.finish(index, Outcome { instance, finding, transcript, took: Duration::ZERO });
     }
-    let outcomes = shared.outcomes.take();
-    outcomes
-        .into_iter()
-        .zip(&suite.instances)
-        .map(|(outcome, instance)| outcome.unwrap_or_else(|| lost(instance)))
-        .collect()
+    let gone = shared.gone.take();
+    let missed = |instance: &Instance| match &gone {
+        None => lost(instance),
+        Some(since) => {
+            let finding = Finding::new(Verdict::Blocked, format!("no connection could be made since {since}"));
+            Outcome { finding, ..lost(instance) }
+        }
+    };
+    let outcomes = shared.outcomes.take().into_iter().zip(&suite.instances);
+    Ran { outcomes: outcomes.map(|(outcome, instance)| outcome.unwrap_or_else(|| missed(instance))).collect(), gone }
 }
 
 struct Shared {
@@ -230,6 +249,7 @@ struct Shared {
     seed: u64,
     run: String,
     count: Cell<usize>,
+    gone: RefCell<Option<String>>,
     progress: Rc<dyn Progress>,
 }
 
@@ -256,11 +276,37 @@ async fn work(shared: &Rc<Shared>, instances: &[Instance], subject: &Subject) {
             outcome = attempt(shared, instance, subject, 1).await;
             if outcome.0.finding.verdict == Verdict::Fail && outcome.1.is_some() {
                 let reason = format!("timers fired {} ms late; {}", busy.as_millis(), outcome.0.finding.reason);
-                outcome.0.finding = Finding::new(Verdict::Inconclusive, reason);
+                outcome.0.finding = Finding::unsure(reason);
             }
+        }
+        if let Subject::Server(target) = subject {
+            look_after(shared, target, &mut outcome.0).await;
         }
         shared.finish(index, outcome.0);
     }
+}
+
+/// Looks whether the server is still there where a case does not show it. One that was away has not just closed a connection; one that
+/// stays away ends the run.
+async fn look_after(shared: &Shared, target: &Target, outcome: &mut Outcome) {
+    if matches!(outcome.finding.verdict, Verdict::Pass | Verdict::Unimplemented) || shared.gone.borrow().is_some() {
+        return;
+    }
+    let mut away = false;
+    for _ in 0..AWAY_TRIES {
+        let connected = tokio::time::timeout(target.budget.answer(), Stream::connect(&target.address)).await;
+        if !matches!(connected, Ok(Err(WireError::Connect(_)))) {
+            if away && outcome.finding.verdict == Verdict::Nonstrict {
+                let reason = format!("then no connection could be made for a while; {}", outcome.finding.reason);
+                outcome.finding = Finding::new(Verdict::Blocked, reason);
+            }
+            return;
+        }
+        away = true;
+        tokio::time::sleep(AWAY_PAUSE).await;
+    }
+    shared.gone.borrow_mut().get_or_insert_with(|| outcome.instance.id());
+    shared.queue.borrow_mut().clear();
 }
 
 /// Runs a case once; beside its outcome, how late timers were meanwhile, if that was too late.
@@ -321,7 +367,11 @@ fn missing(instance: &Instance, subject: &Subject) -> Option<Finding> {
     }
     let transport = instance.transport.name().to_owned();
     let needs = instance.case.needs.iter().chain([&transport]);
-    let what = needs.into_iter().find(|need| !subject.capabilities().contains(*need))?;
+    let silent = |need: &str| match subject {
+        Subject::Server(target) => need == PUBLISH_ACK && target.silent.contains(&instance.transport),
+        Subject::Client(_) => false,
+    };
+    let what = needs.into_iter().find(|need| !subject.capabilities().contains(*need) || silent(need))?;
     Some(Finding::new(Verdict::Unimplemented, format!("the {} has no {what}", subject.role())))
 }
 
@@ -360,6 +410,38 @@ async fn watch(shared: Rc<Shared>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_ends_the_run() {
+        struct Unheard;
+        impl Progress for Unheard {
+            fn done(&self, _: &Outcome, _: usize, _: usize) {}
+        }
+        let choice = Choice {
+            only: vec!["PB-001".into(), "SB-001".into()],
+            skip: Vec::new(),
+            level: Level::May,
+            profiles: BTreeSet::new(),
+            transports: [Transport::LongPolling].into(),
+            jobs: 1,
+            seed: 0,
+        };
+        // Whoever had this port has let it go.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}/", listener.local_addr().expect("it listens"));
+        drop(listener);
+        let mut target = Target::new(&url, None).expect("a URL");
+        target.capabilities = ["long-polling", PUBLISH_ACK].map(str::to_owned).into();
+        let cases = crate::case::all().expect("cases");
+        let suite = Suite::new(cases, Subject::Server(Rc::new(target)), choice).expect("there are such cases");
+        let local = tokio::task::LocalSet::new();
+        let ran = local.run_until(run(&suite, Rc::new(Unheard))).await;
+        assert!(ran.gone.is_some());
+        assert_eq!(ran.outcomes.len(), 2);
+        assert!(ran.outcomes.iter().all(|outcome| outcome.finding.verdict == Verdict::Blocked));
+        let unasked = |outcome: &&Outcome| outcome.finding.reason.starts_with("no connection could be made since");
+        assert_eq!(ran.outcomes.iter().filter(unasked).count(), 1, "the second one is not asked");
+    }
 
     fn selected(only: &[&str], skip: &[&str]) -> Result<Vec<String>, String> {
         let own = |patterns: &[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect();

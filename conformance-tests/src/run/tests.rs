@@ -78,6 +78,24 @@ async fn publishes_without_replies_fail_no_case_and_those_about_the_replies_are_
     let about =
         received(r#"{"data":1}"#).replace(r#""successful":true"#, r#""successful":true,"data":{"$absent":true}"#);
     assert_eq!(verdict(&about, silent(), unaware).await, Verdict::Unimplemented);
+    let looser = |expect: &str| received(r#"{"data":1}"#).replace(r#"{"successful":true}"#, expect);
+    for (expect, wanted) in [
+        (r#"{"successful":{"$type":"boolean"}}"#, Verdict::Pass),
+        (r#"{"$one_of":[{"pass":{"$refused":true}},{"pass":{"successful":true}}]}"#, Verdict::Pass),
+        (
+            r#"{"$one_of":[{"pass":{"$refused":true}},{"nonstrict":{"successful":true},"label":"l"}]}"#,
+            Verdict::Nonstrict,
+        ),
+        (r#"{"$refused":true}"#, Verdict::Fail),
+    ] {
+        assert_eq!(verdict(&looser(expect), silent(), unaware).await, wanted, "{expect}");
+    }
+    let batch = r#""channel":"${base}/late","data":1},{"channel":"/meta/subscribe","subscription":"/x"}],"expect":[{"successful":true},{"successful":true}]"#;
+    let batch = received(r#"{"data":1}"#)
+        .replace(r#""channel":"${base}/late","data":1}],"expect":[{"successful":true}]"#, batch);
+    assert_eq!(verdict(&batch, silent(), unaware).await, Verdict::Pass, "other replies come in its response");
+    let lost = looser(r#"{"successful":{"$type":"boolean"}}"#).replace(r#"{"data":1}]}"#, r#"]}"#);
+    assert_eq!(verdict(&lost, silent(), unaware).await, Verdict::Fail, "what was delivered is looked at");
     let alive = r#"{"alive":true}"#;
     assert_eq!(verdict(alive, silent(), unaware).await, Verdict::Pass);
 }
@@ -110,6 +128,14 @@ async fn a_time_that_the_timeout_hides_is_not_judged() {
     let fast = |target: &mut Target| target.budget.timeout = Duration::from_secs(1);
     assert_eq!(verdict(connect, Habits::default(), slow).await, Verdict::Inconclusive);
     assert_eq!(verdict(connect, Habits::default(), fast).await, Verdict::Pass);
+    let after = |expect: &str| {
+        let sent = connect.split_once("\n").map_or("", |(sent, _)| sent);
+        let judged = format!(r#"{{"elapse":"300ms"}},{{"expect_of":"r","expect":[{expect}],"within":"0.8T"}}"#);
+        format!(r#"{sent}"as":"r"}},{judged}"#)
+    };
+    let (right, wrong) = (after(r#"{"successful":true}"#), after(r#"{"successful":false}"#));
+    assert_eq!(verdict(&right, Habits::default(), slow).await, Verdict::Inconclusive);
+    assert_eq!(verdict(&wrong, Habits::default(), slow).await, Verdict::Fail, "it is wrong whenever it came");
     let fails = connect.replace("0.8T", "0.1T");
     assert_eq!(verdict(&fails, Habits::default(), fast).await, Verdict::Fail);
 }

@@ -198,6 +198,12 @@ bayeux_mutants::defects! {
         kills ["SB-014"] also [];
     PublishReplyWithData "publish-reply-with-data" "the reply to a publish repeats its data if that is an object"
         kills ["PB-022"] also ["ENV-005"];
+    /// As if it answered no publishes at all.
+    PublishReplyElsewhere "publish-reply-elsewhere" "the reply to a publish is on another channel"
+        kills ["PB-001"] also ["AK-002" "CH-011" "DL-001" "ENV-005" "SB-004" "US-003"];
+    /// What is asked less strictly of who answers no publishes is seen all the same.
+    SilentServiceToSubscribers "silent-service-to-subscribers" "publishes that succeed are not answered, and one to /service/x reaches subscribers of /**"
+        kills ["MS-002" "MS-006"] also ["AK-002" "PB-001"];
     PublishReplyWithClientId "publish-reply-with-client-id" "the reply to a publish without clientId has one"
         kills ["PB-015"] also [];
     RefusalWithoutError "refusal-without-error" "a refusal does not say why"

@@ -20,14 +20,18 @@ impl World {
             }
             return refusal;
         }
+        let all = self.has(Defect::ServiceToSubscribers) || self.has(Defect::SilentServiceToSubscribers);
         // A publish to a meta channel comes as far as this with a defect alone.
-        if kind(&channel) != Kind::Service || self.has(Defect::ServiceToSubscribers) {
+        if kind(&channel) != Kind::Service || all {
             self.deliver(state, &channel, &self.event(request));
         }
         let mut reply = success(self, request);
         let object = request.get("data").filter(|data| data.is_object() && self.has(Defect::PublishReplyWithData));
         if let Some(data) = object {
             reply.insert("data".into(), data.clone());
+        }
+        if self.has(Defect::PublishReplyElsewhere) {
+            reply.insert("channel".into(), "/elsewhere".into());
         }
         if self.has(Defect::PublishReplyWithError) {
             reply.insert("error".into(), "200::published".into());

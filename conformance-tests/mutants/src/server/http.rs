@@ -13,7 +13,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The largest body that is read.
@@ -31,17 +31,39 @@ enum Form {
 
 /// What some defects take for a large head.
 const LARGE_HEAD: usize = 32 << 10;
-/// How many requests a connection is good for, with a defect.
+/// Which request of a connection is answered wrongly, with a defect.
 const TIRED: usize = 50;
 /// Stands for a connection that ends without an answer, for a defect.
 const DROPPED: StatusCode = StatusCode::IM_A_TEAPOT;
 
-/// Answers a request; so many were asked on its connection before. The error ends the connection.
-pub(crate) async fn serve(world: Arc<World>, before: usize, request: Request<Incoming>) -> std::io::Result<Reply> {
+/// What was answered on a connection: how often, and what at last.
+#[derive(Default)]
+pub(crate) struct Answered {
+    count: usize,
+    last: Option<Reply>,
+}
+
+/// Answers a request of a connection. The error ends the connection.
+pub(crate) async fn serve(
+    world: Arc<World>,
+    answered: Arc<Mutex<Answered>>,
+    request: Request<Incoming>,
+) -> std::io::Result<Reply> {
+    let mut reply = answer(&world, request).await?;
+    if world.has(Defect::TiredConnection) {
+        let mut answered = answered.lock().expect("nobody panics with it");
+        answered.count += 1;
+        if answered.count == TIRED {
+            reply = answered.last.take().unwrap_or(reply);
+        }
+        answered.last = Some(reply.clone());
+    }
+    Ok(reply)
+}
+
+async fn answer(world: &Arc<World>, request: Request<Incoming>) -> std::io::Result<Reply> {
     let head: usize = request.headers().values().map(|value| value.len()).sum();
-    if (head > LARGE_HEAD && world.has(Defect::LargeHeadUnanswered))
-        || (before >= TIRED && world.has(Defect::TiredConnection))
-    {
+    if head > LARGE_HEAD && world.has(Defect::LargeHeadUnanswered) {
         return std::future::pending().await;
     }
     let path = request.uri().path();
@@ -53,8 +75,8 @@ pub(crate) async fn serve(world: Arc<World>, before: usize, request: Request<Inc
     let answered = match *request.method() {
         Method::OPTIONS if world.has(Defect::CorsForAll) => Ok(refuse(StatusCode::NO_CONTENT)),
         Method::GET if request.headers().contains_key(UPGRADE) => websocket::upgrade(world.clone(), request, browser),
-        Method::GET => script(&world, &request, browser).await,
-        Method::POST => post(&world, request, browser).await,
+        Method::GET => script(world, &request, browser).await,
+        Method::POST => post(world, request, browser).await,
         _ => Err(StatusCode::METHOD_NOT_ALLOWED),
     };
     let mut reply = match answered {

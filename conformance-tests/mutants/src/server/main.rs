@@ -18,8 +18,7 @@ use defect::Defect;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use world::World;
@@ -66,9 +65,8 @@ async fn main() -> std::io::Result<()> {
         stream.set_nodelay(true)?;
         let world = world.clone();
         tokio::spawn(async move {
-            let asked = AtomicUsize::new(0);
-            let service =
-                service_fn(move |request| http::serve(world.clone(), asked.fetch_add(1, Ordering::Relaxed), request));
+            let answered = Arc::<Mutex<http::Answered>>::default();
+            let service = service_fn(move |request| http::serve(world.clone(), answered.clone(), request));
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(10))

@@ -116,7 +116,13 @@ impl World {
                 "/meta/disconnect" => self.disconnect(&mut state, message, known, origin, &mut answer),
                 "/meta/subscribe" => answer.messages.push(self.subscribe(&mut state, message, known)),
                 "/meta/unsubscribe" => answer.messages.push(self.unsubscribe(&mut state, message, known)),
-                _ => answer.messages.push(self.publish(&mut state, message, known)),
+                _ => {
+                    let reply = self.publish(&mut state, message, known);
+                    let refused = reply.get("successful") == Some(&Value::Bool(false));
+                    if refused || !self.has(Defect::SilentServiceToSubscribers) {
+                        answer.messages.push(reply);
+                    }
+                }
             }
             self.disturb(&mut state, message, &speakers, &answer);
         }

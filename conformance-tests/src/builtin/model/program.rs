@@ -3,7 +3,7 @@
 use super::check;
 use super::history::{Arrival, Breach, Gap, History, Reply, Request, Tick, What};
 use crate::json::{Json, object};
-use crate::peer::{Outcome, PUBLISH_ACK, Peer, Transport};
+use crate::peer::{Outcome, Peer, Transport};
 use crate::scene::Scene;
 use fastrand::Rng;
 use std::cell::RefCell;
@@ -133,7 +133,7 @@ impl Client {
             history.requests.push(Request { client: self.number, what, sent, reply: Reply::Unknown });
             history.requests.len() - 1
         };
-        let unanswered = is_publish && !self.world.scene.target.can(PUBLISH_ACK);
+        let unanswered = is_publish && !self.world.scene.target.answers_publishes(self.peer.transport());
         let reply = if unanswered {
             let sent = self.peer.send(&[message]);
             self.peer.accepted(&sent).await.map_or(Reply::Unknown, |()| Reply::Unanswered)
