@@ -15,10 +15,12 @@ use crate::spec;
 use crate::target::Target;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Every selected case reached a verdict, and none failed unexpectedly.
 const EXIT_GOOD: u8 = 0;
@@ -28,6 +30,10 @@ const EXIT_BAD: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 /// The server could not be reached, does not shake hands, or went away.
 const EXIT_UNREACHABLE: u8 = 3;
+
+/// A signal came, as a shell would tell it.
+const EXIT_INTERRUPTED: u8 = 130;
+const EXIT_TERMINATED: u8 = 143;
 
 #[derive(Parser)]
 #[command(
@@ -76,6 +82,7 @@ enum Action {
 #[derive(Args)]
 struct ServerArgs {
     /// The endpoint: http, https, ws or wss
+    #[arg(required_unless_present = "list", default_value = "http://localhost/", hide_default_value = true)]
     url: String,
     #[command(flatten)]
     choice: ChoiceArgs,
@@ -126,14 +133,14 @@ fn usage(why: impl ToString) -> Stopped {
     (EXIT_USAGE, why.to_string())
 }
 
-#[expect(clippy::print_stderr, reason = "errors of a program go there")]
+/// Whether anybody reads it is not the suite's concern: a pipe may be closed at its other end.
 fn say(text: &str) {
-    eprint!("{text}");
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-#[expect(clippy::print_stdout, reason = "what a program was asked for goes there")]
+/// As [`say`], for what the program was asked for.
 fn print(text: &str) {
-    print!("{text}");
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn list(json: bool, only: &[String]) -> Result<u8, Stopped> {
@@ -193,7 +200,16 @@ fn within_runtime(work: impl Future<Output = Result<u8, Stopped>>) -> Result<u8,
         .enable_all()
         .build()
         .map_err(|error| usage(format!("no runtime: {error}")))?;
-    tokio::task::LocalSet::new().block_on(&runtime, work)
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let signals = || Ok::<_, std::io::Error>((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?));
+        let (mut terminate, mut interrupt) = signals().map_err(|error| usage(format!("no signals: {error}")))?;
+        // What was started is ended as the work is dropped: the groups of the programs do not get the terminal's signals.
+        tokio::select! {
+            done = work => done,
+            _ = terminate.recv() => Err((EXIT_TERMINATED, "ended by SIGTERM".to_owned())),
+            _ = interrupt.recv() => Err((EXIT_INTERRUPTED, "ended by SIGINT".to_owned())),
+        }
+    })
 }
 
 /// A run that is ready to start, whoever is asked.

@@ -11,8 +11,9 @@ use std::rc::Rc;
 /// command line, 3 if the program does not reach a server.
 #[derive(Args)]
 pub(super) struct ClientArgs {
-    /// The command that starts the client; {url} stands for where it is to connect, {transport} for how
-    #[arg(long, value_name = "COMMAND", required_unless_present = "listen")]
+    /// The command that starts the client; {url} stands for where it is to connect, {transport} for how. It does what events on
+    /// /conformance/do say, see "The program under test" in the README. Without it --listen says where to wait for clients
+    #[arg(long, value_name = "COMMAND", required_unless_present_any = ["listen", "list"])]
     exec: Option<String>,
     /// Where to listen. Without a command, each case waits there for a client that is driven by hand
     #[arg(long, value_name = "ADDRESS")]

@@ -116,7 +116,9 @@ impl Script {
                     let silence = self.server.silence();
                     let what =
                         format!("no connect that could be held over {kind}, or no subscription to {DO}{silence}");
-                    return Ok(Err(format!("the client did not begin: {what}")));
+                    return Ok(Err(format!(
+                        "the client did not begin: {what}; what it is to do: \"The program under test\" in the README of the suite"
+                    )));
                 }
             }
         }

@@ -28,6 +28,9 @@ use crate::{
 /// How long clients have to take their last reply on shutdown.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Fewer connections are hardly meant.
+const FEW_CONNECTIONS: usize = 100;
+
 /// Why the server did not run. One clear sentence each.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -86,14 +89,18 @@ async fn run(common: &Common, dev: bool) -> Result<(), Failure> {
     };
     let secure = tls.is_some();
     let bayeux = Bayeux::new(options(common)?).map_err(Failure::Start)?;
-    let (address, server) = match common.front {
+    let (address, server, max_connections) = match common.front {
         FrontKind::Own => own(common, &bayeux, &path, dev, tls),
         FrontKind::Actix => mounted(common, &bayeux, &path, dev, tls),
     }
     .map_err(|error| Failure::Listen(common.listen.text.clone(), error))?;
     // Before anybody is told that it runs: whoever reads that may send a signal at once.
     let signals = Signals::new().map_err(Failure::Run)?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, path, tls = secure, front = ?common.front, "serving");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, path, tls = secure, front = ?common.front, max_connections, "serving");
+    let asked = common.limits.max_connections;
+    if let Some(few) = max_connections.filter(|max| *max < if asked == 0 { FEW_CONNECTIONS } else { asked }) {
+        tracing::warn!("only {few} connections may be open: the limit of open files (`ulimit -n`) leaves no more");
+    }
     announce(address, &path, dev, secure);
     actix_rt::spawn(stop_on_signal(bayeux.clone(), server.handle(), signals));
     let ended = server.await.map_err(Failure::Run);
@@ -109,7 +116,7 @@ fn own(
     path: &str,
     dev: bool,
     tls: Option<Arc<ServerConfig>>,
-) -> io::Result<(SocketAddr, Server)> {
+) -> io::Result<(SocketAddr, Server, Option<usize>)> {
     let mut limits = FrontOptions::default();
     path.clone_into(&mut limits.path);
     common.limits.apply_to_front(&mut limits);
@@ -121,7 +128,8 @@ fn own(
         Some(config) => front.bind_tls(addresses, config)?,
         None => front.bind(addresses)?,
     };
-    Ok((front.addrs()[0], front.run()))
+    let (address, max) = (front.addrs()[0], front.max_connections());
+    Ok((address, front.run(), Some(max)))
 }
 
 /// The server under actix-web's own.
@@ -131,7 +139,7 @@ fn mounted(
     path: &str,
     dev: bool,
     tls: Option<Arc<ServerConfig>>,
-) -> io::Result<(SocketAddr, Server)> {
+) -> io::Result<(SocketAddr, Server, Option<usize>)> {
     let (routes, endpoint, path) = (routes(path, dev), bayeux.clone(), path.to_owned());
     let mut server = HttpServer::new(move || App::new().service(endpoint.service(&path)).configure(&routes))
         .workers(bayeux.engine().shards())
@@ -147,7 +155,7 @@ fn mounted(
         Some(config) => server.bind_rustls_0_23(addresses, ServerConfig::clone(&config))?,
         None => server.bind(addresses)?,
     };
-    Ok((server.addrs()[0], server.run()))
+    Ok((server.addrs()[0], server.run(), None))
 }
 
 /// What is served beside the endpoint: in development the chat. Each worker asks once for each address, on its own thread, which

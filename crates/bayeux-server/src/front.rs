@@ -162,6 +162,11 @@ where
         &self.addresses
     }
 
+    /// How many connections may be open: [`FrontOptions::max_connections`], or what the limit of open files leaves, if that is less.
+    pub const fn max_connections(&self) -> usize {
+        self.connections.max()
+    }
+
     /// Starts the workers. The server runs as long as it is awaited; signals are the caller's to handle.
     ///
     /// # Panics

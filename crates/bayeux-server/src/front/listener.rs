@@ -79,6 +79,11 @@ impl Connections {
         Self { open: Arc::default(), refused: Arc::default(), max, max_refused }
     }
 
+    /// How many may be open.
+    pub(super) const fn max(&self) -> usize {
+        self.max
+    }
+
     /// How many each of the `workers` may have open, with those to be refused: more stay in the kernel's queue until one of
     /// these is closed. So accepting never runs out of files, after which it would rest for half a second.
     pub(super) const fn max_of_a_worker(&self, workers: usize) -> usize {
