@@ -284,7 +284,7 @@ bayeux_mutants::defects! {
     QueueInherited "queue-inherited" "what waits when a session ends reaches the next one of its browser"
         kills ["SE-016"] also [];
     SubscribeBehindConnect "subscribe-behind-connect" "a subscribe waits until the connect of its session is answered"
-        kills ["CN-026" "ENV-029"] also ["HS-018"];
+        kills ["CN-026" "ENV-029"] also ["HS-018" "CH-011"];
     FirstPieceOnly "first-piece-only" "a body ends with what of it comes first"
         kills ["ENV-007" "ENV-006"] also [];
     HalfBodyRun "half-body-run" "what came of a body that breaks off is carried out"
