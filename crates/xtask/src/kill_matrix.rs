@@ -62,6 +62,9 @@ enum Kill {
     Fail,
 }
 
+/// How often a defect is tried again at most.
+const MORE_TRIES: usize = 3;
+
 /// Runs the matrix for these defects, or for all, and prints it. The error says why there is none.
 pub(crate) fn run(only: &[String]) -> Result<Matrix> {
     let programs = Programs::build()?;
@@ -128,12 +131,15 @@ impl Subject {
         Ok(Self { role, catalogue, cases, sound })
     }
 
-    /// Tries a defect; once more where it did not come out as it should, since the machine may have been busy.
+    /// Tries a defect; again where it did not come out as it should, since the machine may have been busy, and some cases go by chance.
     fn fate(&self, programs: &Programs, row: &Row) -> Fate {
         let tried = |cases: BTreeSet<&String>| programs.judge(self.role, Some(&row.name), cases.into_iter());
         let again = |mut found: BTreeMap<String, Verdict>| {
-            let (killers, strays) = self.compare(row, &found);
-            if killers.is_empty() || !strays.is_empty() {
+            for _ in 0..MORE_TRIES {
+                let (killers, strays) = self.compare(row, &found);
+                if !killers.is_empty() && strays.is_empty() {
+                    break;
+                }
                 found.extend(tried(row.kills.union(&strays).collect())?);
             }
             Ok(self.compare(row, &found))
