@@ -49,8 +49,18 @@ pub struct Origin {
 /// How a connection carries messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
-    /// One request, one reply; events ride on connect replies.
+    /// A POST: one request, one reply; events ride on connect replies. A connect of type `xhr-streaming` opens a stream.
     Http,
+    /// A GET of a script element: as a POST, but events ride on connect replies in any case.
+    Script {
+        /// It came from a page of another site, or may have: its cookie says nothing.
+        cross_site: bool,
+    },
+    /// A GET whose one message is a connect of type `eventsource` or `iframe`, which opens a stream.
+    Stream {
+        /// `Last-Event-ID`: the number of the last batch that the client had, if it says so.
+        last_event: Option<u64>,
+    },
     /// A WebSocket; events are pushed.
     Socket {
         /// The ticket of the session that receives on this socket, if any.
@@ -64,6 +74,8 @@ impl Carrier {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Http => "long-polling",
+            Self::Script { .. } => "callback-polling",
+            Self::Stream { .. } => "streaming",
             Self::Socket { .. } => "websocket",
         }
     }
@@ -91,6 +103,9 @@ pub struct Answer {
     pub frame: Option<Vec<u8>>,
     /// HTTP: the batch was one connect, which is held. Poll it with [`Engine::take`](crate::Engine::take).
     pub held: Option<Ticket>,
+    /// HTTP: the connect has opened a stream. Ask [`Engine::take`](crate::Engine::take) for what is written to it until that says
+    /// `last`; the reply to the connect comes first.
+    pub stream: Option<Ticket>,
     /// HTTP: events lent to `frame`. Each is to be [confirmed](crate::Engine::confirm) when the frame is written, or
     /// [cancelled](crate::Engine::cancel).
     pub lent: Vec<Ticket>,
@@ -123,7 +138,11 @@ pub enum Take {
         /// The pumper that had [marked](crate::Pumper::mark) when the youngest of its events was delivered, after it was published;
         /// if one had. What that pumper's caller learnt of this connection in between is no older than the events.
         marked: Option<PumperId>,
+        /// On a stream: the number that the client may name as `Last-Event-ID`, if one has a meaning to this session.
+        event_id: Option<u64>,
     },
+    /// A stream was silent for long: write something that means nothing.
+    Beat,
     /// The link is over without a word: a socket stays open for a new handshake.
     Released,
     /// Close the connection.

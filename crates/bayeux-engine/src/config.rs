@@ -52,6 +52,16 @@ pub struct Config {
     /// A WebSocket upgraded without a cookie may take over one session that was handshaken over HTTP from the same address
     /// within this time of the upgrade. Default 2 s (npm faye opens its socket while it handshakes); zero turns it off.
     pub adopt_window: Duration,
+    /// A stream on which nothing was written for so long gets a few bytes that mean nothing. Default 10 s.
+    pub stream_heartbeat: Duration,
+    /// Bytes of messages after which a stream of type `xhr-streaming` or `iframe` ends, for the client to open the next: it keeps
+    /// what it has read of one. Default 1 MiB.
+    pub max_stream_bytes: usize,
+    /// Sessions of one browser, by its cookie, whose connects are held over HTTP at a time. Default 4: browsers make six
+    /// connections to a host over HTTP/1.1. Further connects are answered at once, with advice `multiple-clients`. 0 turns it off.
+    pub max_sessions_per_browser: usize,
+    /// The interval that goes with `multiple-clients`. Default 2 s.
+    pub multi_session_interval: Duration,
     /// Connect replies without events that one session gets in a second, if it asks for no hold. Default 1,000;
     /// further ones are delayed to the end of the second and counted.
     pub max_empty_replies: u32,
@@ -59,7 +69,8 @@ pub struct Config {
     pub shutdown_spread: Duration,
     /// Which channel names are accepted: grammar, 255 bytes, 16 segments.
     pub channels: ChannelRules,
-    /// What the handshake reply offers, in order of preference. Default `websocket`, `long-polling` (BX-HS-7).
+    /// What the handshake reply offers, in order of preference. Default `websocket`, `long-polling`,
+    /// `eventsource`, `xhr-streaming`, `iframe` (BX-HS-7).
     pub connection_types: Vec<ConnectionType>,
 }
 
@@ -84,10 +95,20 @@ impl Default for Config {
             allow_unconnected_publish: false,
             trust_client_session: false,
             adopt_window: Duration::from_secs(2),
+            stream_heartbeat: Duration::from_secs(10),
+            max_stream_bytes: 1 << 20,
+            max_sessions_per_browser: 4,
+            multi_session_interval: Duration::from_secs(2),
             max_empty_replies: 1000,
             shutdown_spread: Duration::from_secs(5),
             channels: ChannelRules::default(),
-            connection_types: vec![ConnectionType::WebSocket, ConnectionType::LongPolling],
+            connection_types: vec![
+                ConnectionType::WebSocket,
+                ConnectionType::LongPolling,
+                ConnectionType::EventSource,
+                ConnectionType::XhrStreaming,
+                ConnectionType::Iframe,
+            ],
         }
     }
 }

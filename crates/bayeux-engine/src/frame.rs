@@ -22,13 +22,27 @@ pub enum Frame {
     Shared(Arc<SharedFrame>),
 }
 
+/// How a transport puts a frame on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// As a message of a WebSocket.
+    Message,
+    /// As a server-sent event.
+    Event,
+    /// As a line.
+    Line,
+}
+
+/// How many framings there are.
+const FRAMINGS: usize = 3;
+
 /// The bytes of a frame that many connections write. They count in the node's memory, and what [`framed`](SharedFrame::framed)
 /// gives out does so itself, for as long as any of it is kept. What is copied out of it, as by [`Vec::from`], is the copier's
 /// own and not counted.
 #[derive(Debug)]
 pub struct SharedFrame {
     bytes: Vec<u8>,
-    framed: OnceLock<Bytes>,
+    framed: [OnceLock<Bytes>; FRAMINGS],
     /// Counts `bytes`.
     charge: Charge,
 }
@@ -50,12 +64,12 @@ impl SharedFrame {
     /// What so many `messages` in `bytes` take: these, and what tells them from others.
     pub(crate) fn new(bytes: Vec<u8>, messages: usize, memory: &Memory) -> Self {
         let weight = bytes.capacity() + messages * (size_of::<Weak<Delivery>>() + size_of::<Delivery>());
-        Self { bytes, framed: OnceLock::new(), charge: memory.charge_frame(weight) }
+        Self { bytes, framed: Default::default(), charge: memory.charge_frame(weight) }
     }
 
     /// The frame as a transport puts it on the wire: made by whoever asks first, of the bytes behind the headroom.
-    pub fn framed(&self, make: impl FnOnce(&[u8]) -> Bytes) -> Bytes {
-        let framed = self.framed.get_or_init(|| {
+    pub fn framed(&self, framing: Framing, make: impl FnOnce(&[u8]) -> Bytes) -> Bytes {
+        let framed = self.framed[framing as usize].get_or_init(|| {
             let bytes = make(&self.bytes[crate::HEADROOM..]);
             let charge = self.charge.another(bytes.len() + size_of::<Framed>());
             Bytes::from_owner(Framed { bytes, _charge: charge })

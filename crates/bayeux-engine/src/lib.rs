@@ -61,7 +61,7 @@ pub use client_id::ClientId;
 pub use config::Config;
 pub use delivery::Delivery;
 pub use engine::{Engine, Pumped, Refused};
-pub use frame::{Frame, SharedFrame};
+pub use frame::{Frame, Framing, SharedFrame};
 pub use interest::ShardSet;
 pub use pumper::{Pumper, PumperId};
 pub use reply::HEADROOM;

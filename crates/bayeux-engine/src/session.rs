@@ -81,7 +81,7 @@ pub(crate) enum Claim {
 impl Binding {
     pub(crate) fn new(origin: &Origin, now: Time) -> Self {
         let (home, adoptable) = match origin.carrier {
-            Carrier::Http => (None, true),
+            Carrier::Http | Carrier::Script { .. } | Carrier::Stream { .. } => (None, true),
             Carrier::Socket { .. } => (Some(origin.connection), false),
         };
         Self { browser: origin.browser, adopter: None, home, peer: origin.peer, born: now, adoptable }
@@ -97,7 +97,7 @@ impl Binding {
         }
         let upgraded = match origin.carrier {
             Carrier::Socket { may_adopt, .. } => may_adopt,
-            Carrier::Http => origin.browser_upgraded,
+            Carrier::Http | Carrier::Script { .. } | Carrier::Stream { .. } => origin.browser_upgraded,
         };
         let Some(upgraded) = upgraded else {
             return Claim::Foreign;

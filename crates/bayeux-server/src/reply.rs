@@ -179,7 +179,7 @@ impl Hold {
             return Poll::Ready(Err(Cut));
         };
         match self.bayeux.engine().take(self.bayeux.now(), ticket, false, cx.waker()) {
-            Take::Pending => Poll::Pending,
+            Take::Pending | Take::Beat => Poll::Pending,
             Take::Frame { frame, lent, marked, .. } => {
                 self.ticket = None;
                 let loan = lent.then(|| Loan {

@@ -132,14 +132,14 @@ impl Connection {
     pub(crate) const fn ticket(&self) -> Option<Ticket> {
         match self.origin.carrier {
             Carrier::Socket { ticket, .. } => ticket,
-            Carrier::Http => self.server.held,
+            _ => self.server.held,
         }
     }
 
     pub(crate) const fn set_ticket(&mut self, attached: Option<Ticket>) -> Option<Ticket> {
         match &mut self.origin.carrier {
             Carrier::Socket { ticket, .. } => std::mem::replace(ticket, attached),
-            Carrier::Http => std::mem::replace(&mut self.server.held, attached),
+            _ => std::mem::replace(&mut self.server.held, attached),
         }
     }
 }

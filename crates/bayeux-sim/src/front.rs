@@ -172,7 +172,7 @@ impl World<'_> {
             return;
         };
         match self.take(key, false) {
-            Take::Pending => {}
+            Take::Pending | Take::Beat => {}
             Take::Frame { frame, lent, .. } => {
                 self.connections[key].server.held = None;
                 let lent = if lent { vec![ticket] } else { Vec::new() };
@@ -242,7 +242,7 @@ impl World<'_> {
     /// Returns whether there was something.
     fn socket_takes(&mut self, key: ConnectionKey, written: bool) -> bool {
         match self.take(key, written) {
-            Take::Pending => return false,
+            Take::Pending | Take::Beat => return false,
             Take::Frame { frame, lent, last, .. } => {
                 self.connections[key].server.lent = lent;
                 self.taken(key, &frame, Vec::new());

@@ -26,7 +26,7 @@ impl Shard {
             return;
         };
         match turn.origin.carrier {
-            Carrier::Http => self.connect_http(env, turn, key, held),
+            Carrier::Http | Carrier::Script { .. } | Carrier::Stream { .. } => self.connect_http(env, turn, key, held),
             Carrier::Socket { ticket, .. } => self.connect_socket(env, turn, key, ticket, held),
         }
     }

@@ -94,7 +94,7 @@ impl Shard {
         self.supersede(env, key);
         let frame = match self.take(env, key, None) {
             Take::Frame { frame, lent: false, .. } => Some(frame.into()),
-            Take::Frame { .. } | Take::Pending | Take::Released | Take::Close(_) => None,
+            Take::Frame { .. } | Take::Beat | Take::Pending | Take::Released | Take::Close(_) => None,
         };
         self.release(env, key);
         frame
@@ -116,7 +116,7 @@ impl Shard {
                 let mut replies = Replies::new();
                 replies.push_connect(reply, id.as_ref(), &link.client, env.config);
                 let frame = Frame::Own(replies.finish().expect("a reply was pushed"));
-                Take::Frame { frame, lent: false, last: true, marked: None }
+                Take::Frame { frame, lent: false, last: true, marked: None, event_id: None }
             }
             Due::Released => {
                 self.release(env, key);
@@ -182,12 +182,16 @@ impl Shard {
             && !last
             && let Some(frame) = self.shared_frame(env, key)
         {
-            return Take::Frame { frame: Frame::Shared(frame), lent: true, last, marked: self.marked(key) };
+            let marked = self.marked(key);
+            return Take::Frame { frame: Frame::Shared(frame), lent: true, last, marked, event_id: None };
         }
         let mut replies = Replies::new();
         let lent = self.write(env, key, reply, &mut replies);
         let marked = self.marked(key);
-        replies.finish().map_or(Take::Pending, |frame| Take::Frame { frame: Frame::Own(frame), lent, last, marked })
+        replies.finish().map_or(Take::Pending, |frame| {
+            let frame = Frame::Own(frame);
+            Take::Frame { frame, lent, last, marked, event_id: None }
+        })
     }
 
     /// Who had marked when the youngest event that is lent to this link was delivered.

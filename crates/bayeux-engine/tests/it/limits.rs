@@ -1,6 +1,6 @@
 use std::{task::Waker, time::Duration};
 
-use bayeux_engine::{Config, Frame, Pumper, PumperId, ShardSet, Take};
+use bayeux_engine::{Config, Frame, Framing, Pumper, PumperId, ShardSet, Take};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -324,7 +324,7 @@ fn a_shared_frame_counts_until_the_last_socket_has_written_it() {
 /// What the sockets write of a frame that they share. The engine is told that they have taken it over.
 fn framed<const N: usize>(world: &mut World, peers: &[Peer; N]) -> [Bytes; N] {
     let frames = peers.each_ref().map(|peer| match world.take_raw(peer, ticket(peer)) {
-        Take::Frame { frame: Frame::Shared(frame), .. } => frame.framed(Bytes::copy_from_slice),
+        Take::Frame { frame: Frame::Shared(frame), .. } => frame.framed(Framing::Message, Bytes::copy_from_slice),
         other => panic!("it is not shared: {other:?}"),
     });
     peers.iter().for_each(|peer| world.engine.confirm(world.now, ticket(peer)));

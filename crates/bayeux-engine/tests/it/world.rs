@@ -217,7 +217,7 @@ pub(crate) fn ticket(peer: &Peer) -> Ticket {
 pub(crate) const fn socket_ticket(peer: &Peer) -> Option<Ticket> {
     match peer.origin.carrier {
         Carrier::Socket { ticket, .. } => ticket,
-        Carrier::Http => None,
+        _ => None,
     }
 }
 

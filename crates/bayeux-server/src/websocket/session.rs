@@ -10,7 +10,9 @@ use std::{
 };
 
 use actix_rt::time::{Sleep, sleep_until};
-use bayeux_engine::{Answer, Call, Carrier, CloseReason, Frame, HEADROOM, Origin, ShardSet, Take, Ticket, Time};
+use bayeux_engine::{
+    Answer, Call, Carrier, CloseReason, Frame, Framing, HEADROOM, Origin, ShardSet, Take, Ticket, Time,
+};
 use bayeux_protocol::{DecodeError, decode_batch};
 use bytes::{Buf, Bytes};
 use tokio::sync::futures::OwnedNotified;
@@ -272,8 +274,9 @@ impl Socket {
         // Being polled says that the bytes given out last were taken over, so what was lent to them has left the outbox.
         let written = self.was_written();
         match self.bayeux.engine().take(self.bayeux.now(), ticket, written, cx.waker()) {
-            Take::Pending => return false,
-            Take::Frame { frame, lent, last, marked } => {
+            // A beat is a stream's.
+            Take::Pending | Take::Beat => return false,
+            Take::Frame { frame, lent, last, marked, .. } => {
                 self.out.frame(frame);
                 self.lent = lent;
                 self.looked = worker::has_looked(&self.bayeux, marked);
@@ -385,7 +388,7 @@ impl Socket {
     const fn ticket(&self) -> Option<Ticket> {
         match self.origin.carrier {
             Carrier::Socket { ticket, .. } => ticket,
-            Carrier::Http => None,
+            Carrier::Http | Carrier::Script { .. } | Carrier::Stream { .. } => None,
         }
     }
 }
@@ -408,7 +411,7 @@ impl Out {
     fn frame(&mut self, frame: Frame) {
         match frame {
             Frame::Shared(frame) if self.is_empty() => {
-                self.shared = frame.framed(|array| {
+                self.shared = frame.framed(Framing::Message, |array| {
                     let mut bytes = Vec::new();
                     codec::encode_text(array, &mut bytes);
                     bytes.into()

@@ -61,7 +61,7 @@ impl Binding {
         }
         let upgraded = match origin.carrier {
             Carrier::Socket { may_adopt, .. } => may_adopt,
-            Carrier::Http => origin.browser_upgraded,
+            _ => origin.browser_upgraded,
         };
         let late = config.adopt_window + config.timeout;
         let in_time = upgraded.is_some_and(|at| at.distance(self.born) <= config.adopt_window && now.since(at) <= late);

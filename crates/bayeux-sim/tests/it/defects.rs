@@ -207,7 +207,7 @@ impl Server for Defective {
                 self.sound.cancel(now, ticket);
                 Take::Close(CloseReason::ShuttingDown)
             }
-            Take::Frame { frame, lent, last, marked } => {
+            Take::Frame { frame, lent, last, marked, event_id } => {
                 self.known.answered(ticket);
                 if lent {
                     self.lend(now, &[ticket]);
@@ -218,6 +218,7 @@ impl Server for Defective {
                     lent,
                     last,
                     marked,
+                    event_id,
                 }
             }
             other => other,
