@@ -46,6 +46,13 @@ pub struct Origin {
     pub shard: Option<usize>,
 }
 
+impl Origin {
+    /// Whether it is a script element's request from a page of another site, whose cookie says nothing.
+    pub(crate) const fn is_foreign_script(&self) -> bool {
+        matches!(self.carrier, Carrier::Script { cross_site: true })
+    }
+}
+
 /// How a connection carries messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {

@@ -14,6 +14,7 @@ use rand_core::{Rng, SeedableRng};
 use crate::{
     Answer, Backplane, Call, Carrier, ClientId, Config, Delivery, LocalBackplane, Stats, Take, Ticket, Time,
     adopters::Adopters,
+    browsers::Browsers,
     hash::Keyed,
     inbox::Position,
     interest::{MAX_SHARDS, ShardSet},
@@ -42,6 +43,7 @@ pub struct Engine {
     router: Router,
     counters: Counters,
     adopters: Adopters,
+    pub(crate) browsers: Arc<Browsers>,
     pub(crate) memory: Memory,
     pub(crate) owners: Owners,
     backplane: Arc<dyn Backplane>,
@@ -84,6 +86,7 @@ impl Engine {
             router: Router::new(shards, hash, config.max_inbox_bytes, config.inbox_pause_bytes),
             counters: Counters::default(),
             adopters: Adopters::default(),
+            browsers: Browsers::new(config.max_sessions_per_browser, hash),
             memory: Memory::new(config.max_memory, shards),
             owners: Owners::new(shards),
             backplane,
@@ -360,7 +363,7 @@ impl Engine {
                     routed = published.routed;
                 }
             }
-            if !env.config.meta_connect_deliver_only && turn.origin.carrier == Carrier::Http {
+            if !env.config.meta_connect_deliver_only && matches!(turn.origin.carrier, Carrier::Http) {
                 shard.ride_along(env, turn, key);
             }
             routed
@@ -408,6 +411,7 @@ impl Engine {
                 router: &self.router,
                 counters: &self.counters,
                 adopters: &self.adopters,
+                browsers: &self.browsers,
                 memory: &self.memory,
                 shard: index,
                 shards: self.shards.len(),

@@ -27,12 +27,14 @@
 
 mod adopters;
 mod backplane;
+mod browsers;
 mod call;
 mod client_id;
 mod config;
 mod deadline;
 mod delivery;
 mod engine;
+mod extension;
 mod frame;
 mod hash;
 mod inbox;

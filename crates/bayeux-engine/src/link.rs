@@ -4,7 +4,9 @@ use std::{task::Waker, time::Duration};
 
 use bayeux_protocol::MessageId;
 
-use crate::{ClientId, CloseReason, ConnectionId, Time, inbox::Position, session::SessionKey, store::Key};
+use crate::{
+    ClientId, CloseReason, ConnectionId, Time, browsers::Place, inbox::Position, session::SessionKey, store::Key,
+};
 
 /// A link's place in its shard.
 pub(crate) type LinkKey = Key;
@@ -23,6 +25,21 @@ pub(crate) struct Link {
     pub(crate) waker: Option<Waker>,
 }
 
+impl Link {
+    /// Whether its one connect was answered: it is over once that is written.
+    pub(crate) const fn is_answered(&self) -> bool {
+        !matches!(self.kind, LinkKind::Socket) && self.connect.is_none()
+    }
+
+    /// What the connection was given already, of what may still be in the outbox.
+    pub(crate) const fn sent(&self) -> Position {
+        match &self.kind {
+            LinkKind::Stream(stream) => stream.through,
+            LinkKind::Poll | LinkKind::Socket => Position(0),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lent {
     /// The last of them.
@@ -39,6 +56,21 @@ pub(crate) enum LinkKind {
     Poll,
     /// A WebSocket: events are pushed; connects come and go.
     Socket,
+    /// One HTTP connect whose response is a stream: events are pushed, until it ends with a second reply (BX-ST-2).
+    Stream(Stream),
+}
+
+/// How far a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stream {
+    /// The reply that comes first was written.
+    pub(crate) opened: bool,
+    /// If nothing is written by then, something that means nothing is.
+    pub(crate) beat: Time,
+    /// Bytes of events before it ends.
+    pub(crate) left: usize,
+    /// With `ack`: what was written here goes no second time.
+    pub(crate) through: Position,
 }
 
 /// ```text
@@ -80,11 +112,26 @@ impl Ending {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct HeldConnect {
     pub(crate) id: Option<MessageId>,
     /// Answered by then, events or not.
     pub(crate) due: Time,
     /// The server shuts down: come back after this time.
     pub(crate) leaving: Option<Duration>,
+    /// Others of its browser hold connects, and there is no place for this one.
+    pub(crate) crowded: bool,
+    pub(crate) gap: GapAsked,
+    /// Its place among those of its browser.
+    pub(crate) place: Option<Place>,
+}
+
+/// Whether the reply says how many deliveries are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GapAsked {
+    No,
+    /// Of so many the client has received; answered once no older connection writes.
+    Received(u64),
+    /// So many are missing.
+    Missing(u64),
 }

@@ -14,6 +14,8 @@ pub(crate) struct Outbox {
 /// What one write takes: everything up to and including `through`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
+    /// Messages in front of it, which its connection has already.
+    skip: usize,
     pub(crate) through: Position,
     pub(crate) messages: usize,
     /// Their size, each with a comma.
@@ -62,23 +64,39 @@ impl Outbox {
         self.entries.is_empty()
     }
 
-    /// What the next write may take: at least one message, then as many as fit `max_bytes`. `None` if nothing waits.
-    pub(crate) fn peek(&self, max_bytes: usize) -> Option<Batch> {
-        let (first, rest) = (self.entries.front()?, self.entries.iter().skip(1));
-        let mut batch = Batch { through: first.0, messages: 1, bytes: first.1.size() + 1 };
+    /// Whether something waits behind `after`.
+    pub(crate) fn has_after(&self, after: Position) -> bool {
+        self.entries.back().is_some_and(|(position, _)| *position > after)
+    }
+
+    /// What the next write may take of what is behind `after`: at least one message, then as many as fit `max_bytes`. `None` if
+    /// nothing waits.
+    pub(crate) fn peek(&self, after: Position, max_bytes: usize) -> Option<Batch> {
+        let skip = match self.entries.front() {
+            Some((first, _)) if *first <= after => self.entries.partition_point(|(position, _)| *position <= after),
+            _ => 0,
+        };
+        let (first, rest) = (self.entries.get(skip)?, self.entries.iter().skip(skip + 1));
+        let mut batch = Batch { skip, through: first.0, messages: 1, bytes: first.1.size() + 1 };
         for (position, delivery) in rest {
             let bytes = batch.bytes + delivery.size() + 1;
             if bytes > max_bytes {
                 break;
             }
-            batch = Batch { through: *position, messages: batch.messages + 1, bytes };
+            batch = Batch { skip, through: *position, messages: batch.messages + 1, bytes };
         }
         Some(batch)
     }
 
+    /// How many messages of `batch` are not behind `position`.
+    pub(crate) fn through(&self, batch: Batch, position: Position) -> usize {
+        let messages = self.entries.iter().skip(batch.skip).take(batch.messages);
+        messages.take_while(|(at, _)| *at <= position).count()
+    }
+
     /// Appends the messages of `batch`, each followed by a comma.
     pub(crate) fn write(&self, batch: Batch, out: &mut Vec<u8>) {
-        for (_, delivery) in self.entries.iter().take(batch.messages) {
+        for (_, delivery) in self.entries.iter().skip(batch.skip).take(batch.messages) {
             delivery.write(out);
             out.push(b',');
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bayeux_protocol::{Advice, ErrorCode, Message, MessageId, Reconnect, encode_connect_reply, error_code};
+use bayeux_protocol::{Advice, ConnectExt, ErrorCode, Message, MessageId, Reconnect, encode_connect_reply, error_code};
 
 use crate::{
     ClientId, Config,
@@ -48,9 +48,10 @@ impl Replies {
         id: Option<&MessageId>,
         client: &ClientId,
         config: &Config,
+        ext: ConnectExt,
     ) {
         self.open();
-        reply.encode(id, client, config, &mut self.out);
+        reply.encode(id, client, config, ext, &mut self.out);
         self.out.push(b',');
     }
 
@@ -124,6 +125,10 @@ pub(crate) enum ConnectReply {
     Retry,
     /// A newer connect has come (BX-CN-12).
     Superseded,
+    /// Others of its browser hold connects (BX-ADV-10, BX-MC-2).
+    Crowded,
+    /// The session's stream is another request: this one is nothing but its heartbeat (BX-ST-4).
+    Beside,
     /// The client disconnected (BX-DC-3).
     Disconnected,
     /// The session is gone.
@@ -135,19 +140,32 @@ pub(crate) enum ConnectReply {
 impl ConnectReply {
     /// The answer to a connect whose time has come.
     pub(crate) fn of(held: &HeldConnect) -> Self {
-        held.leaving.map_or(Self::Retry, Self::ShuttingDown)
+        match held.leaving {
+            Some(interval) => Self::ShuttingDown(interval),
+            None if held.crowded => Self::Crowded,
+            None => Self::Retry,
+        }
     }
 
-    fn encode(self, id: Option<&MessageId>, client: &ClientId, config: &Config, out: &mut Vec<u8>) {
+    fn encode(self, id: Option<&MessageId>, client: &ClientId, config: &Config, ext: ConnectExt, out: &mut Vec<u8>) {
+        let crowded = matches!(self, Self::Crowded);
+        let beside = matches!(self, Self::Beside);
         let (successful, reconnect, interval) = match self {
             Self::Retry => (true, Reconnect::Retry, config.interval),
             Self::Superseded => (true, Reconnect::Retry, SUPERSEDED_INTERVAL),
+            Self::Crowded => (true, Reconnect::Retry, config.multi_session_interval),
+            Self::Beside => (true, Reconnect::Retry, config.timeout),
             Self::Disconnected => (true, Reconnect::None, config.interval),
             Self::SessionGone => (false, Reconnect::Handshake, Duration::ZERO),
             Self::ShuttingDown(interval) => (true, Reconnect::Retry, interval),
         };
         let error = (!successful).then(|| error_code::SESSION_UNKNOWN.message(&[]));
-        encode_connect_reply(id, client.as_str(), error.as_deref(), &advice(config, reconnect, interval), out);
+        let mut advice = advice(config, reconnect, interval);
+        advice.multiple_clients = crowded.then_some(true);
+        if beside {
+            advice.timeout = Some(0);
+        }
+        encode_connect_reply(id, client.as_str(), error.as_deref(), &advice, ext, out);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use crate::{
     BrowserId, Carrier, ClientId, Config, ConnectionId, Origin, Time, adopters::Adopters, deadline::Deadline,
-    inbox::Position, link::LinkKey, outbox::Outbox, store::Key, subscription::Subscription,
+    extension::Extension, inbox::Position, link::LinkKey, outbox::Outbox, store::Key, subscription::Subscription,
 };
 
 /// A session's place in its shard.
@@ -27,6 +27,7 @@ pub(crate) struct Session {
     pub(crate) interval: Duration,
     pub(crate) spin: Spin,
     pub(crate) pace: Pace,
+    pub(crate) extension: Extension,
 }
 
 /// Which connection receives the session's events.
@@ -65,6 +66,8 @@ pub(crate) struct Binding {
     pub(crate) born: Time,
     /// Handshaken over HTTP and not adopted yet.
     pub(crate) adoptable: bool,
+    /// Handshaken by a script element of another site: such requests from its address may use it, and nothing else (BX-CP-5).
+    pub(crate) scripted: bool,
 }
 
 /// What a connection is to a session.
@@ -80,16 +83,19 @@ pub(crate) enum Claim {
 
 impl Binding {
     pub(crate) fn new(origin: &Origin, now: Time) -> Self {
-        let (home, adoptable) = match origin.carrier {
-            Carrier::Http | Carrier::Script { .. } | Carrier::Stream { .. } => (None, true),
-            Carrier::Socket { .. } => (Some(origin.connection), false),
-        };
-        Self { browser: origin.browser, adopter: None, home, peer: origin.peer, born: now, adoptable }
+        let scripted = origin.is_foreign_script();
+        let home = matches!(origin.carrier, Carrier::Socket { .. }).then_some(origin.connection);
+        let (browser, adoptable) = (origin.browser.filter(|_| !scripted), home.is_none() && !scripted);
+        Self { browser, adopter: None, home, peer: origin.peer, born: now, adoptable, scripted }
     }
 
     /// Judges a connection: the socket of the handshake, the browser of the handshake, or, once, a socket that was opened
     /// without a cookie while the handshake was under way, or a request with the cookie which that socket's 101 set.
     pub(crate) fn claim(&mut self, now: Time, origin: &Origin, config: &Config, adopters: &Adopters) -> Claim {
+        if self.scripted || origin.is_foreign_script() {
+            let owner = self.scripted && origin.is_foreign_script() && self.peer == origin.peer;
+            return if owner || config.trust_client_session { Claim::Owner } else { Claim::Foreign };
+        }
         let same_socket = self.home == Some(origin.connection);
         let same_browser = origin.browser.is_some() && [self.browser, self.adopter].contains(&origin.browser);
         if config.trust_client_session || same_socket || same_browser {
@@ -178,7 +184,24 @@ impl Session {
             interval: Duration::ZERO,
             spin: Spin::default(),
             pace: Pace::default(),
+            extension: Extension::None,
         }
+    }
+
+    /// Everything through this position was written. With `ack` it stays until the client says that it arrived. Returns how many
+    /// messages left the outbox.
+    pub(crate) fn written(&mut self, through: Position) -> usize {
+        if self.extension.has_acks() {
+            return 0;
+        }
+        let committed = self.outbox.commit(through);
+        self.extension.handed_over(committed);
+        committed
+    }
+
+    /// Whether nothing waits but what was sent before and not acknowledged.
+    pub(crate) fn only_repeats(&self) -> bool {
+        matches!(&self.extension, Extension::Ack(acks) if !self.outbox.has_after(acks.furthest))
     }
 
     /// When the session ends if it does not connect, counted from now (BX-CN-8).

@@ -2,12 +2,13 @@
 //! no lock, no atomics, no clock; [`Engine`](crate::Engine) holds the lock around it.
 
 mod audit;
+mod due;
 mod fanout;
 mod receive;
 
 pub use audit::{Audit, Inconsistent};
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bayeux_protocol::{ErrorCode, Message};
 use rand_chacha::ChaCha12Rng;
@@ -16,6 +17,7 @@ use rand_core::{Rng, SeedableRng};
 use crate::{
     Answer, Carrier, ClientId, Config, Origin, Ticket, Time,
     adopters::Adopters,
+    browsers::Browsers,
     client_id::SLOTS,
     deadline::{Deadline, Deadlines},
     frame::LastBatch,
@@ -47,7 +49,7 @@ pub(crate) struct Shard {
     /// The delivery whose fan-out was cut by its budget.
     cursor: Option<fanout::Cursor>,
     /// Patterns with holes that a fan-out under way kept from being closed.
-    untidy: Vec<std::sync::Arc<str>>,
+    untidy: Vec<Arc<str>>,
     rng: ChaCha12Rng,
     /// The server shuts down: clients come back after a random time up to this.
     leaving: Option<Duration>,
@@ -72,6 +74,7 @@ pub(crate) struct Env<'a> {
     pub(crate) router: &'a Router,
     pub(crate) counters: &'a Counters,
     pub(crate) adopters: &'a Adopters,
+    pub(crate) browsers: &'a Arc<Browsers>,
     pub(crate) memory: &'a Memory,
     /// This shard's number, and how many there are.
     pub(crate) shard: usize,
@@ -275,7 +278,7 @@ impl Shard {
     }
 
     /// Takes a subscriber out of the index, and the shard out of the interest if it was the last.
-    pub(crate) fn drop_subscription(&mut self, env: &mut Env<'_>, pattern: &std::sync::Arc<str>, place: usize) {
+    pub(crate) fn drop_subscription(&mut self, env: &mut Env<'_>, pattern: &Arc<str>, place: usize) {
         self.memory -= SUBSCRIPTION_BYTES;
         match self.index.remove(pattern, place) {
             Change::Last => {

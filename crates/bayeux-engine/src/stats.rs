@@ -85,6 +85,14 @@ counters! {
         replies_delayed,
         /// Connects that gave way to a newer one.
         connects_superseded,
+        /// Connects that opened a stream.
+        streams_opened,
+        /// Connects answered at once since others of the same browser were held.
+        connects_crowded,
+        /// Deliveries sent again since the client had not acknowledged them.
+        deliveries_repeated,
+        /// Deliveries that were handed over and that a client said it did not receive.
+        deliveries_missed,
         /// Writes cut since a newer connection waited too long.
         writes_cut,
         /// Shards that panicked and were replaced.

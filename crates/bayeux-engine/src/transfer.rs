@@ -14,6 +14,7 @@ use self::bytes::{Reader, Writer};
 use crate::{
     BrowserId, ClientId, Delivery, Engine, Time,
     deadline::Deadline,
+    extension::{Acks, Extension},
     inbox::Position,
     link::Ending,
     memory::{ENTRY_BYTES, SESSION_BYTES, SUBSCRIPTION_BYTES, pattern_bytes},
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// Of the layout below. Bytes of another version are refused.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why a session can't be taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +81,7 @@ struct Record {
     boot: u64,
     connected: bool,
     binding: Binding,
+    extension: Extension,
     age: u64,
     interval: u64,
     /// Until it expires.
@@ -104,7 +106,9 @@ impl Record {
             peer: from.text()?.parse().ok()?,
             born: Time::ZERO,
             adoptable: from.flag()?,
+            scripted: from.flag()?,
         };
+        let extension = read_extension(&mut from)?;
         let (age, interval, left) = (from.number()?, from.number()?, from.number()?);
         let mut patterns = Vec::new();
         for _ in 0..from.number()? {
@@ -120,7 +124,18 @@ impl Record {
             }
             events.push((position, Arc::new(delivery)));
         }
-        from.is_empty().then_some(Self { id, boot, connected, binding, age, interval, left, patterns, events })
+        from.is_empty().then_some(Self {
+            id,
+            boot,
+            connected,
+            binding,
+            extension,
+            age,
+            interval,
+            left,
+            patterns,
+            events,
+        })
     }
 
     /// What the session will cost here.
@@ -165,6 +180,7 @@ impl Shard {
         let expiry = Deadline::Expiry(env.now + millis(record.left));
         let mut session = Session::new(record.id, binding, expiry);
         (session.connected, session.interval) = (record.connected, millis(record.interval));
+        session.extension = record.extension;
         for (position, delivery) in &record.events {
             let pushed = session.outbox.push(*position, delivery, config.max_queue, config.max_queue_bytes);
             pushed.map_err(|_| AdoptError::OverLimit)?;
@@ -207,6 +223,8 @@ fn write(session: &Session, env: &Env<'_>, boot: u64) -> Vec<u8> {
     out.optional(binding.home.map(|home| home.0));
     out.text(&binding.peer.to_string());
     out.flag(binding.adoptable);
+    out.flag(binding.scripted);
+    write_extension(&session.extension, &mut out);
     out.number(millis(env.now.since(binding.born)));
     out.number(millis(session.interval));
     out.number(millis(expiry.since(env.now)));
@@ -221,4 +239,49 @@ fn write(session: &Session, env: &Env<'_>, boot: u64) -> Vec<u8> {
         out.bytes(delivery.head());
     }
     out.finish()
+}
+
+/// What a session without an extension has in its place, and the others.
+const NO_EXTENSION: u8 = 0;
+const ACK: u8 = 1;
+const GAP: u8 = 2;
+
+fn write_extension(extension: &Extension, out: &mut Writer) {
+    match extension {
+        Extension::None => out.byte(NO_EXTENSION),
+        Extension::Ack(acks) => {
+            out.byte(ACK);
+            out.number(acks.last);
+            out.number(acks.sent.len() as u64);
+            for (number, through) in &acks.sent {
+                out.number(*number);
+                out.optional(through.map(|through| through.0));
+            }
+        }
+        Extension::Gap(handed_over) => {
+            out.byte(GAP);
+            out.number(*handed_over);
+        }
+    }
+}
+
+fn read_extension(from: &mut Reader<'_>) -> Option<Extension> {
+    match from.byte()? {
+        NO_EXTENSION => Some(Extension::None),
+        ACK => {
+            let mut acks = Acks { last: from.number()?, ..Acks::default() };
+            for _ in 0..from.number()? {
+                let number = from.number()?;
+                if number > acks.last || acks.sent.back().is_some_and(|(last, _)| *last >= number) {
+                    return None;
+                }
+                let through = from.optional()?.map(Position);
+                acks.furthest = acks.furthest.max(through.unwrap_or_default());
+                acks.sent.push_back((number, through));
+            }
+            Some(Extension::Ack(Box::new(acks)))
+        }
+        GAP => from.number().map(Extension::Gap),
+        _ => None,
+    }
 }

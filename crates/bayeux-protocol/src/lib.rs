@@ -24,6 +24,7 @@ mod channel;
 mod codec;
 mod error;
 pub mod error_code;
+mod ext;
 mod fields;
 mod json;
 mod limits;
@@ -39,6 +40,7 @@ pub use codec::{
 };
 pub use error::{ChannelError, DecodeError};
 pub use error_code::{ErrorCode, ErrorText};
+pub use ext::{ConnectExt, Ext, ExtValue};
 pub use fields::{ConnectionType, MessageId, Subscription};
 pub use json::Json;
 pub use limits::{ChannelRules, DecodeLimits, MAX_ADVICE_SECTIONS, MAX_FIELDS, MAX_ID_BYTES};

@@ -2,50 +2,134 @@
 
 use std::time::Duration;
 
-use bayeux_protocol::{Message, Reconnect, error_code};
+use bayeux_protocol::{ConnectExt, ConnectionType, Ext, ExtValue, Message, Reconnect, error_code};
 
 use crate::{
-    Carrier, Config, Ticket,
-    link::{HeldConnect, LinkKey, LinkKind, Phase},
+    Carrier, Config, Origin, Ticket,
+    browsers::Crowded,
+    extension::Extension,
+    inbox::Position,
+    link::{GapAsked, HeldConnect, LinkKey, LinkKind, Phase, Stream},
+    memory::ENTRY_BYTES,
     reply::{ConnectReply, REFUSED_INTERVAL, advice, refusal},
-    session::{Receiving, SessionKey},
+    session::{Receiving, Session, SessionKey},
     shard::{Env, Shard, Turn},
     stats::count,
 };
 
 impl Shard {
-    /// Answers a connect or holds it (BX-CN-5, BX-CN-6), if it has a connection type of ours (BX-CN-13).
+    /// Answers a connect, holds it (BX-CN-5, BX-CN-6) or opens a stream with it (BX-ST-2), if it has a connection type of ours
+    /// (BX-CN-13).
     pub(crate) fn connect(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey, request: &Message) {
-        if !request.connection_type.as_ref().is_some_and(|kind| env.config.connection_types.contains(kind)) {
+        let kind = request.connection_type.as_ref().filter(|kind| env.config.connection_types.contains(kind));
+        let Some(kind) = kind else {
             count(&env.counters.messages_refused);
             let mut reply = refusal(request, error_code::CONNECTION_TYPE_UNSUPPORTED, &[]);
             reply.advice = Some(advice(env.config, Reconnect::Handshake, REFUSED_INTERVAL));
             return turn.replies.push(&reply);
-        }
-        let Some(held) = self.held(env, turn.alone, key, request) else {
+        };
+        let streams = match (&turn.origin.carrier, kind) {
+            (Carrier::Stream { .. }, _) => true,
+            (Carrier::Http, ConnectionType::XhrStreaming) => turn.alone,
+            (_, ConnectionType::EventSource | ConnectionType::Iframe) => {
+                return self.connect_beside(env, turn, key, request);
+            }
+            (Carrier::Http | Carrier::Script { .. } | Carrier::Socket { .. }, _) => false,
+        };
+        let gap = self.heed_ext(&turn.origin, key, request);
+        let Some(mut held) = self.held(env, turn.alone, streams, key, request) else {
             return;
         };
+        held.gap = gap;
         match turn.origin.carrier {
-            Carrier::Http | Carrier::Script { .. } | Carrier::Stream { .. } => self.connect_http(env, turn, key, held),
             Carrier::Socket { ticket, .. } => self.connect_socket(env, turn, key, ticket, held),
+            Carrier::Http | Carrier::Script { .. } | Carrier::Stream { .. } => {
+                self.connect_http(env, turn, key, held, streams.then_some(kind));
+            }
+        }
+    }
+
+    /// A connect that is the heartbeat of a stream which is another request, as Faye's clients send it: it takes nothing over. Answered by the
+    /// advice that its next one has time (BX-ST-4).
+    fn connect_beside(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey, request: &Message) {
+        self.heed_ext(&turn.origin, key, request);
+        let Some(session) = self.session_mut(key) else {
+            return;
+        };
+        session.connected = true;
+        // Its next connect comes after that time, and the session is to outlast it also without a stream.
+        session.interval = env.config.timeout;
+        let id = session.id;
+        turn.replies.push_connect(ConnectReply::Beside, request.id.as_ref(), &id, env.config, ConnectExt::default());
+        self.settle(env, key);
+        self.count_empty(env, turn, key);
+    }
+
+    /// Frees what the client has acknowledged (BX-ACK-3); returns what it asks about a gap.
+    fn heed_ext(&mut self, origin: &Origin, key: SessionKey, request: &Message) -> GapAsked {
+        let Some(session) = self.session_mut(key) else {
+            return GapAsked::No;
+        };
+        let last_event = match origin.carrier {
+            Carrier::Stream { last_event } => last_event,
+            Carrier::Http | Carrier::Script { .. } | Carrier::Socket { .. } => None,
+        };
+        let ext = || request.ext.as_ref().map(Ext::read).unwrap_or_default();
+        let number = |value| match value {
+            Some(ExtValue::Number(number)) => Some(number),
+            Some(ExtValue::Wanted(_)) | None => None,
+        };
+        match &mut session.extension {
+            Extension::None => GapAsked::No,
+            Extension::Gap(_) => {
+                let received = last_event.or_else(|| number(ext().gap));
+                received.map_or(GapAsked::No, GapAsked::Received)
+            }
+            Extension::Ack(acks) => {
+                let acknowledged = number(ext().ack).max(last_event);
+                if let Some(through) = acknowledged.and_then(|number| acks.acknowledged(number)) {
+                    let freed = session.outbox.commit(through);
+                    self.memory -= freed * ENTRY_BYTES;
+                }
+                GapAsked::No
+            }
         }
     }
 
     /// When this connect is answered at the latest. The first of a session at once, whatever its advice (BX-CN-10); so one in
     /// company (BX-CN-11), and one that asks for it. A client may ask for less than the server's timeout, not for more
-    /// (BX-HRD-7).
-    fn held(&mut self, env: &Env<'_>, alone: bool, key: SessionKey, request: &Message) -> Option<HeldConnect> {
+    /// (BX-HRD-7). A stream stays open, unless it asks to end.
+    fn held(
+        &mut self,
+        env: &Env<'_>,
+        alone: bool,
+        streams: bool,
+        key: SessionKey,
+        request: &Message,
+    ) -> Option<HeldConnect> {
         let leaving = self.leaving();
         let session = self.session_mut(key)?;
         let first = !std::mem::replace(&mut session.connected, true);
         let (timeout, interval) = wishes(request, env.config);
         session.interval = interval;
-        let at_once = first || !alone || leaving.is_some();
-        let due = if at_once { env.now } else { env.now + timeout };
-        Some(HeldConnect { id: request.id.clone(), due, leaving })
+        let at_once = (first && !streams) || !alone || leaving.is_some();
+        let due = match timeout {
+            _ if at_once => env.now,
+            Some(timeout) => env.now + timeout,
+            None if streams => env.now + Duration::MAX,
+            None => env.now + env.config.timeout,
+        };
+        Some(HeldConnect { id: request.id.clone(), due, leaving, crowded: false, gap: GapAsked::No, place: None })
     }
 
-    fn connect_http(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey, held: HeldConnect) {
+    fn connect_http(
+        &mut self,
+        env: &mut Env<'_>,
+        turn: &mut Turn,
+        key: SessionKey,
+        mut held: HeldConnect,
+        streams: Option<&ConnectionType>,
+    ) {
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {
             return;
         };
@@ -58,15 +142,57 @@ impl Shard {
             self.release(env, link);
             return self.reply_now(env, turn, key, held);
         }
+        if held.due > env.now {
+            match env.browsers.enter(turn.origin.browser) {
+                Ok(place) => held.place = place,
+                Err(Crowded) => {
+                    count(&env.counters.connects_crowded);
+                    (held.crowded, held.due) = (true, env.now);
+                }
+            }
+        }
+        if let Some(kind) = streams.filter(|_| held.due > env.now) {
+            return self.open_stream(env, turn, link, kind, held);
+        }
         let waits = self.session(key).is_some_and(|session| !session.outbox.is_empty());
-        let due = held.due <= env.now;
         self.hold(env, link, held);
+        let due = self.link_ref(link).and_then(|link| link.connect.as_ref()).is_none_or(|held| held.due <= env.now);
+        let only_repeats = self.session(key).is_some_and(Session::only_repeats);
         if !receives || !(waits || due) {
             turn.answer.held = Some(Self::ticket(env, link));
-        } else if self.write(env, link, true, &mut turn.replies) {
+        } else if self.write(env, link, true, true, &mut turn.replies) {
             turn.answer.lent.push(Self::ticket(env, link));
+            if only_repeats {
+                self.count_empty(env, turn, key);
+            }
         } else {
             self.count_empty(env, turn, key);
+        }
+    }
+
+    /// The response to this connect is a stream from now on.
+    fn open_stream(
+        &mut self,
+        env: &mut Env<'_>,
+        turn: &mut Turn,
+        key: LinkKey,
+        kind: &ConnectionType,
+        held: HeldConnect,
+    ) {
+        // An event source forgets what it has read; the others keep all of it.
+        let left = if *kind == ConnectionType::EventSource { usize::MAX } else { env.config.max_stream_bytes.max(1) };
+        let beat = env.now + env.config.stream_heartbeat;
+        let Some(link) = self.link_mut(key) else {
+            return;
+        };
+        link.kind = LinkKind::Stream(Stream { opened: false, beat, left, through: Position(0) });
+        let session = link.session;
+        self.hold(env, key, held);
+        turn.answer.stream = Some(Self::ticket(env, key));
+        count(&env.counters.streams_opened);
+        // A stream that is opened again and again is an empty reply each time.
+        if self.session(session).is_some_and(|session| session.outbox.is_empty()) {
+            self.count_empty(env, turn, session);
         }
     }
 
@@ -92,7 +218,9 @@ impl Shard {
                 link
             }
         };
-        if held.due <= env.now {
+        let acks = self.session(key).is_some_and(|session| session.extension.has_acks());
+        // With `ack`, what waits comes with the reply (BX-ACK-4): the connection asks for both as soon as it is done with this.
+        if held.due <= env.now && !(acks && turn.alone) {
             self.reply_now(env, turn, key, held);
             self.settle(env, key);
         } else {
@@ -109,19 +237,26 @@ impl Shard {
         }
         let receives = found.phase == Phase::Receiving;
         if let Some(older) = found.connect.take() {
-            turn.replies.push_connect(ConnectReply::Superseded, older.id.as_ref(), &found.client, env.config);
+            let (id, none) = (older.id.as_ref(), ConnectExt::default());
+            turn.replies.push_connect(ConnectReply::Superseded, id, &found.client, env.config, none);
             count(&env.counters.connects_superseded);
             self.count_empty(env, turn, key);
         }
         receives.then_some(link)
     }
 
+    /// Answers without events, and so without a number.
     fn reply_now(&mut self, env: &Env<'_>, turn: &mut Turn, key: SessionKey, held: HeldConnect) {
         let Some(session) = self.session(key) else {
             return;
         };
         let empty = session.outbox.is_empty();
-        turn.replies.push_connect(ConnectReply::of(&held), held.id.as_ref(), &session.id, env.config);
+        let missing = match (held.gap, &session.extension) {
+            (GapAsked::Received(received), Extension::Gap(handed_over)) => Some(handed_over.saturating_sub(received)),
+            _ => None,
+        };
+        let ext = ConnectExt { ack: None, missing };
+        turn.replies.push_connect(ConnectReply::of(&held), held.id.as_ref(), &session.id, env.config, ext);
         if empty {
             self.count_empty(env, turn, key);
         }
@@ -141,24 +276,26 @@ impl Shard {
     /// With `meta_connect_deliver_only` off, events ride on any HTTP reply, if no connection receives at the moment (BX-DL-3,
     /// BX-SB-3).
     pub(crate) fn ride_along(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey) {
-        if !self.session(key).is_some_and(|s| s.receiving == Receiving::Away && !s.outbox.is_empty()) {
+        let waits = |session: &Session| session.receiving == Receiving::Away && !session.outbox.is_empty();
+        // With `ack`, events come with the replies to connects alone (BX-ACK-4).
+        if !self.session(key).is_some_and(|session| waits(session) && !session.extension.has_acks()) {
             return;
         }
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {
             return;
         };
         self.take_over(env, key, link);
-        if self.write(env, link, false, &mut turn.replies) {
+        if self.write(env, link, false, true, &mut turn.replies) {
             turn.answer.lent.push(Self::ticket(env, link));
         }
     }
 }
 
 /// What the client asks for: `advice.timeout`, capped by ours; `advice.interval`, capped by our timeout.
-fn wishes(request: &Message, config: &Config) -> (Duration, Duration) {
+fn wishes(request: &Message, config: &Config) -> (Option<Duration>, Duration) {
     let advice = request.advice.as_ref();
     let millis = |value: i64| Duration::from_millis(u64::try_from(value).unwrap_or(0));
-    let timeout = advice.and_then(|advice| advice.timeout).map_or(config.timeout, millis);
+    let timeout = advice.and_then(|advice| advice.timeout).map(|timeout| millis(timeout).min(config.timeout));
     let interval = advice.and_then(|advice| advice.interval).map_or(Duration::ZERO, millis);
-    (timeout.min(config.timeout), interval.min(config.timeout))
+    (timeout, interval.min(config.timeout))
 }

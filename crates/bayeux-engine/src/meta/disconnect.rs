@@ -1,6 +1,6 @@
 //! `/meta/disconnect`: the session ends now (BX-DC-*).
 
-use bayeux_protocol::Message;
+use bayeux_protocol::{ConnectExt, Message};
 
 use crate::{
     link::Ending,
@@ -27,7 +27,8 @@ impl Shard {
             && link.connection == turn.origin.connection
             && let Some(held) = link.connect.take()
         {
-            turn.replies.push_connect(ConnectReply::Disconnected, held.id.as_ref(), &id, env.config);
+            let none = ConnectExt::default();
+            turn.replies.push_connect(ConnectReply::Disconnected, held.id.as_ref(), &id, env.config, none);
         }
         count(&env.counters.sessions_disconnected);
         self.close(env, key, Ending::Disconnected, "disconnected");

@@ -1,9 +1,10 @@
 //! `/meta/handshake`: version and connection types are negotiated, a session is made (BX-HS-*).
 
-use bayeux_protocol::{ConnectionType, ErrorCode, Message, Reconnect, Version, error_code};
+use bayeux_protocol::{ConnectionType, ErrorCode, Ext, Json, Message, Reconnect, Version, error_code};
 
 use crate::{
     Carrier, Config,
+    extension::Extension,
     link::LinkKind,
     memory::SESSION_BYTES,
     reply::{advice, refusal, reply},
@@ -32,7 +33,12 @@ impl Shard {
             turn.adopt(true);
         }
         turn.answer.handshaken = true;
+        let extension = Extension::asked(request.ext.as_ref().map(Ext::read).unwrap_or_default());
         let mut reply = offer(env.config, reply(request, true));
+        reply.ext = extension.granted().and_then(|ext| Json::parse(ext, 2).ok());
+        if let Some(session) = self.session_mut(key) {
+            session.extension = extension;
+        }
         reply.client_id = self.session(key).map(|session| session.id.as_str().into());
         reply.advice = Some(advice(env.config, Reconnect::Retry, env.config.interval));
         turn.replies.push(&reply);

@@ -26,6 +26,8 @@ pub struct Audit {
     pub subscriptions: usize,
     /// Patterns that some shard is interested in.
     pub interest: usize,
+    /// Browsers that hold a connect over HTTP.
+    pub browsers: usize,
     /// Bytes of publishes that wait for fan-out.
     pub inbox_bytes: usize,
     /// Messages in outboxes.
@@ -48,7 +50,7 @@ impl Engine {
     /// # Errors
     /// Sessions, subscriptions, links, deadlines and interest disagree: a bug in this crate.
     pub fn audit(&self, now: Time) -> Result<Audit, Inconsistent> {
-        let mut audit = Audit { interest: self.patterns(), ..Audit::default() };
+        let mut audit = Audit { interest: self.patterns(), browsers: self.browsers.len(), ..Audit::default() };
         let mut met = Met::new();
         for shard in 0..self.shards() {
             audit.inbox_bytes += self.router().inbox(shard).bytes();

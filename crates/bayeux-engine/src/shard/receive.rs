@@ -2,32 +2,23 @@
 
 use std::{sync::Arc, task::Waker, time::Duration};
 
-use super::{Env, Shard};
+use bayeux_protocol::ConnectExt;
+
+use super::{Env, Shard, due::Due};
 use crate::{
-    CloseReason, ConnectionId, Frame, SharedFrame, Take, Time,
+    ConnectionId, Frame, SharedFrame, Take,
     deadline::Deadline,
+    extension::Extension,
     frame::LastBatch,
-    link::{Ending, HeldConnect, Lent, Link, LinkKey, LinkKind, Phase},
+    inbox::Position,
+    link::{Ending, GapAsked, HeldConnect, Lent, Link, LinkKey, LinkKind, Phase, Stream},
     memory::ENTRY_BYTES,
     outbox::Batch,
     pumper::PumperId,
     reply::{ConnectReply, Replies},
     session::{Receiving, Session, SessionKey},
-    stats::count,
+    stats::{count, count_many},
 };
-
-/// What a link has to say now.
-enum Due {
-    Nothing,
-    /// Events, if any wait, and the held connect's reply, if it is time.
-    Events {
-        reply: bool,
-    },
-    /// A reply without events, after which the link is over.
-    Last(ConnectReply),
-    Released,
-    Close(CloseReason),
-}
 
 /// What a connection that can give up a write has to do so by itself, before its events count as handed over.
 const WRITE_GRACE: Duration = Duration::from_secs(1);
@@ -37,10 +28,11 @@ fn write_deadline(env: &Env<'_>) -> Deadline {
 }
 
 /// What the session's next frame takes: less at a slow connection, and where memory is short.
-fn next_batch(env: &Env<'_>, session: &Session) -> Option<Batch> {
-    let batch = session.outbox.peek(session.pace.of(env.config.max_batch_bytes))?;
+fn next_batch(env: &Env<'_>, session: &Session, link: &Link) -> Option<Batch> {
+    let after = link.sent();
+    let batch = session.outbox.peek(after, session.pace.of(env.config.max_batch_bytes))?;
     let room = env.memory.frame_room(batch.bytes);
-    if room < batch.bytes { session.outbox.peek(room) } else { Some(batch) }
+    if room < batch.bytes { session.outbox.peek(after, room) } else { Some(batch) }
 }
 
 impl Shard {
@@ -85,6 +77,9 @@ impl Shard {
             link.phase = Phase::Superseded;
             count(&env.counters.connects_superseded);
         }
+        if let Some(held) = &mut link.connect {
+            held.place = None;
+        }
         env.wakes.push(link.waker.take());
         link.connect.is_some()
     }
@@ -102,19 +97,24 @@ impl Shard {
 
     /// What the link's connection is to write now; else `waker` is kept and fired when there is something.
     pub(crate) fn take(&mut self, env: &mut Env<'_>, key: LinkKey, waker: Option<&Waker>) -> Take {
-        match self.due(env.now, key) {
+        match self.due(env, key) {
             Due::Nothing => {
                 self.park(env, key, waker);
                 Take::Pending
             }
-            Due::Events { reply } => self.frame(env, key, reply),
+            Due::Events { reply, last } => self.frame(env, key, reply, last),
+            Due::Opening => self.opening(env, key),
+            Due::Beat => {
+                self.beat(env, key);
+                Take::Beat
+            }
             Due::Last(reply) => {
                 let Some(link) = self.release(env, key) else {
                     return Take::Released;
                 };
                 let id = link.connect.and_then(|held| held.id);
                 let mut replies = Replies::new();
-                replies.push_connect(reply, id.as_ref(), &link.client, env.config);
+                replies.push_connect(reply, id.as_ref(), &link.client, env.config, ConnectExt::default());
                 let frame = Frame::Own(replies.finish().expect("a reply was pushed"));
                 Take::Frame { frame, lent: false, last: true, marked: None, event_id: None }
             }
@@ -129,69 +129,81 @@ impl Shard {
         }
     }
 
-    fn due(&self, now: Time, key: LinkKey) -> Due {
-        let Some(link) = self.links.get(key) else {
-            return Due::Close(CloseReason::SessionEnded);
-        };
-        match (link.phase, &link.connect) {
-            (Phase::Receiving, connect) => {
-                let Some(session) = self.sessions.get(link.session) else {
-                    return Due::Close(CloseReason::SessionEnded);
-                };
-                if session.receiving != Receiving::Here(key) || link.lent.is_some() {
-                    return Due::Nothing;
-                }
-                let events = !session.outbox.is_empty();
-                let reply = match (link.kind, connect) {
-                    (LinkKind::Poll, Some(held)) => events || held.due <= now,
-                    (LinkKind::Socket, Some(held)) => held.due <= now,
-                    (_, None) => false,
-                };
-                if reply || events { Due::Events { reply } } else { Due::Nothing }
-            }
-            (Phase::Superseded, Some(_)) => Due::Last(ConnectReply::Superseded),
-            (Phase::Superseded, None) => Due::Released,
-            (Phase::Ended(Ending::ShuttingDown(_)), connect) => self.due_at_shutdown(key, link, connect.is_some()),
-            (Phase::Ended(Ending::Disconnected), Some(_)) => Due::Last(ConnectReply::Disconnected),
-            (Phase::Ended(Ending::Moved), Some(_)) => Due::Last(ConnectReply::Retry),
-            (Phase::Ended(Ending::SessionGone), Some(_)) => Due::Last(ConnectReply::SessionGone),
-            (Phase::Ended(ending), _) => ending.close_reason().map_or(Due::Released, Due::Close),
-        }
-    }
-
-    /// What waits is handed over first, by the link that receives it. One that waits for an older one's write answers its connect
-    /// without events: that write may outlast the server.
-    fn due_at_shutdown(&self, key: LinkKey, link: &Link, connect: bool) -> Due {
-        let session = self.sessions.get(link.session);
-        let receiving = session.map_or(Receiving::Away, |session| session.receiving);
-        let waits = matches!(receiving, Receiving::Draining { next, .. } if next == Some(key));
-        if link.lent.is_some() || (waits && !connect) {
-            return Due::Nothing;
-        }
-        let events = receiving == Receiving::Here(key) && session.is_some_and(|session| !session.outbox.is_empty());
-        match (connect, events) {
-            (true, _) => Due::Events { reply: true },
-            (false, true) => Due::Events { reply: false },
-            (false, false) => Due::Close(CloseReason::ShuttingDown),
-        }
-    }
-
-    fn frame(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool) -> Take {
-        let last = self.links.get(key).is_some_and(|link| link.kind == LinkKind::Poll);
+    fn frame(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool, last: bool) -> Take {
+        let event_id = self.event_id(env, key);
         if !reply
             && !last
             && let Some(frame) = self.shared_frame(env, key)
         {
             let marked = self.marked(key);
-            return Take::Frame { frame: Frame::Shared(frame), lent: true, last, marked, event_id: None };
+            return Take::Frame { frame: Frame::Shared(frame), lent: true, last, marked, event_id };
         }
         let mut replies = Replies::new();
-        let lent = self.write(env, key, reply, &mut replies);
+        let lent = self.write(env, key, reply, last, &mut replies);
         let marked = self.marked(key);
         replies.finish().map_or(Take::Pending, |frame| {
             let frame = Frame::Own(frame);
-            Take::Frame { frame, lent, last, marked, event_id: None }
+            Take::Frame { frame, lent, last, marked, event_id }
         })
+    }
+
+    /// A stream's first reply (BX-ST-2).
+    fn opening(&mut self, env: &mut Env<'_>, key: LinkKey) -> Take {
+        let event_id = self.event_id(env, key);
+        let mut replies = Replies::new();
+        let ext = self.connect_ext(key, None);
+        if let Some(link) = self.links.get_mut(key)
+            && let (LinkKind::Stream(stream), Some(held)) = (&mut link.kind, &link.connect)
+        {
+            stream.opened = true;
+            replies.push_connect(ConnectReply::Retry, held.id.as_ref(), &link.client, env.config, ext);
+        }
+        self.beat(env, key);
+        let frame = replies.finish().map(Frame::Own);
+        frame.map_or(Take::Pending, |frame| Take::Frame { frame, lent: false, last: false, marked: None, event_id })
+    }
+
+    /// The stream is not silent: its next beat is a whole interval away.
+    fn beat(&mut self, env: &mut Env<'_>, key: LinkKey) {
+        if let Some(link) = self.links.get_mut(key)
+            && let LinkKind::Stream(stream) = &mut link.kind
+        {
+            stream.beat = env.now + env.config.stream_heartbeat;
+            let session = link.session;
+            self.settle(env, session);
+        }
+    }
+
+    /// The number of a stream's next frame: what a client names to go on behind it (BX-ST-5).
+    fn event_id(&self, env: &Env<'_>, key: LinkKey) -> Option<u64> {
+        let link = self.links.get(key).filter(|link| matches!(link.kind, LinkKind::Stream(_)))?;
+        let session = self.sessions.get(link.session)?;
+        match &session.extension {
+            Extension::None => None,
+            Extension::Ack(acks) => Some(acks.last + 1),
+            Extension::Gap(handed_over) => {
+                let opened = matches!(link.kind, LinkKind::Stream(Stream { opened: true, .. }));
+                let batch = if opened { next_batch(env, session, link) } else { None };
+                Some(handed_over + batch.map_or(0, |batch| batch.messages as u64))
+            }
+        }
+    }
+
+    /// What a connect reply says besides, once it is settled which events are in front of it: of what the outbox has, everything
+    /// through this position.
+    fn connect_ext(&mut self, key: LinkKey, through: Option<Position>) -> ConnectExt {
+        let Some(link) = self.links.get(key) else {
+            return ConnectExt::default();
+        };
+        let missing = match link.connect.as_ref().map(|held| held.gap) {
+            Some(GapAsked::Missing(missing)) => Some(missing),
+            Some(GapAsked::No | GapAsked::Received(_)) | None => None,
+        };
+        let ack = self.sessions.get_mut(link.session).and_then(|session| match &mut session.extension {
+            Extension::Ack(acks) => Some(acks.number(through, session.outbox.len())),
+            Extension::None | Extension::Gap(_) => None,
+        });
+        ConnectExt { ack, missing }
     }
 
     /// Who had marked when the youngest event that is lent to this link was delivered.
@@ -208,7 +220,7 @@ impl Shard {
         if !outbox.is_shared() {
             return None;
         }
-        let batch = next_batch(env, session)?;
+        let batch = next_batch(env, session, link)?;
         let known = self.last_batch.as_ref().and_then(|last| last.frame_of(outbox, batch.messages));
         let frame = known.unwrap_or_else(|| {
             let mut replies = Replies::new();
@@ -220,38 +232,87 @@ impl Shard {
         });
         link.lent = Some(Lent { through: batch.through, bytes: 0, answers: false });
         let session = link.session;
-        self.settle(env, session);
+        match &mut link.kind {
+            LinkKind::Stream(stream) => {
+                stream.left = stream.left.saturating_sub(batch.bytes);
+                self.beat(env, key);
+            }
+            LinkKind::Poll | LinkKind::Socket => self.settle(env, session),
+        }
         Some(frame)
     }
 
     /// Writes the waiting events, then the reply of the held connect: events come first, in the same frame (BX-CN-15). Returns
-    /// whether events were lent; if not, a poll is over with this.
-    pub(crate) fn write(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool, replies: &mut Replies) -> bool {
+    /// whether events were lent; if not, a link whose `last` frame this is is over with it.
+    pub(crate) fn write(
+        &mut self,
+        env: &mut Env<'_>,
+        key: LinkKey,
+        reply: bool,
+        last: bool,
+        replies: &mut Replies,
+    ) -> bool {
         let Some(link) = self.links.get_mut(key) else {
             return false;
         };
         let session = self.sessions.get(link.session).filter(|session| session.receiving == Receiving::Here(key));
-        let batch = session.and_then(|session| next_batch(env, session));
+        let batch = session.and_then(|session| next_batch(env, session, link));
         if let (Some(session), Some(batch)) = (session, batch) {
             replies.push_events(&session.outbox, batch, reply);
             let answers = reply && link.connect.is_some();
             link.lent = Some(Lent { through: batch.through, bytes: batch.bytes, answers });
             self.memory += batch.bytes;
+            if let LinkKind::Stream(stream) = &mut link.kind {
+                stream.left = stream.left.saturating_sub(batch.bytes);
+            }
         }
-        if reply && let Some(held) = link.connect.take() {
-            let reply = match link.phase {
-                Phase::Ended(Ending::ShuttingDown(interval)) => ConnectReply::ShuttingDown(interval),
-                _ => ConnectReply::of(&held),
-            };
-            replies.push_connect(reply, held.id.as_ref(), &link.client, env.config);
+        if reply {
+            self.write_reply(env, key, last, batch, replies);
         }
+        let Some(link) = self.links.get(key) else {
+            return false;
+        };
         let session = link.session;
-        if link.kind == LinkKind::Poll && batch.is_none() {
+        if last && batch.is_none() {
             self.release(env, key);
         } else {
             self.settle(env, session);
+            self.beat(env, key);
         }
         batch.is_some()
+    }
+
+    /// The reply behind a batch. A stream's connect stays open until its last.
+    fn write_reply(&mut self, env: &Env<'_>, key: LinkKey, last: bool, batch: Option<Batch>, replies: &mut Replies) {
+        self.count_repeated(env, key, batch);
+        let ext = self.connect_ext(key, batch.map(|batch| batch.through));
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let Some(held) = &mut link.connect else {
+            return;
+        };
+        let reply = match link.phase {
+            Phase::Ended(Ending::ShuttingDown(interval)) => ConnectReply::ShuttingDown(interval),
+            _ => ConnectReply::of(held),
+        };
+        replies.push_connect(reply, held.id.as_ref(), &link.client, env.config, ext);
+        held.gap = GapAsked::No;
+        match &mut link.kind {
+            LinkKind::Stream(stream) if !last => {
+                stream.through = batch.map_or(stream.through, |batch| batch.through);
+            }
+            LinkKind::Poll | LinkKind::Socket | LinkKind::Stream(_) => link.connect = None,
+        }
+    }
+
+    fn count_repeated(&self, env: &Env<'_>, key: LinkKey, batch: Option<Batch>) {
+        let session = self.links.get(key).and_then(|link| self.sessions.get(link.session));
+        if let (Some(session), Some(batch)) = (session, batch)
+            && let Extension::Ack(acks) = &session.extension
+        {
+            count_many(&env.counters.deliveries_repeated, session.outbox.through(batch, acks.furthest));
+        }
     }
 
     fn park(&mut self, env: &mut Env<'_>, key: LinkKey, waker: Option<&Waker>) {
@@ -269,14 +330,14 @@ impl Shard {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        let (session, poll) = (link.session, link.kind == LinkKind::Poll);
+        let (session, over) = (link.session, link.is_answered());
         let lent = link.lent.take();
         self.memory -= lent.map_or(0, |lent| lent.bytes);
         if let (Some(lent), Some(session)) = (lent, self.sessions.get_mut(session)) {
-            self.memory -= session.outbox.commit(lent.through) * ENTRY_BYTES;
+            self.memory -= session.written(lent.through) * ENTRY_BYTES;
             session.pace.held();
         }
-        if poll {
+        if over {
             self.release(env, key);
         } else {
             self.drained(env, session, key);
@@ -337,7 +398,28 @@ impl Shard {
         if let Some(session) = self.sessions.get_mut(key) {
             session.receiving = receiving;
         }
+        if let Receiving::Here(link) = receiving {
+            self.tell_gap(env, link);
+        }
         self.settle(env, key);
+    }
+
+    /// The link receives, and no older one writes: so what was handed over and did not arrive can be told. At once, if there is some.
+    pub(crate) fn tell_gap(&mut self, env: &Env<'_>, key: LinkKey) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        if let Some(held) = &mut link.connect
+            && let GapAsked::Received(received) = held.gap
+            && let Some(Extension::Gap(handed_over)) = self.sessions.get(link.session).map(|session| &session.extension)
+        {
+            let missing = handed_over.saturating_sub(received);
+            count_many(&env.counters.deliveries_missed, usize::try_from(missing).unwrap_or(usize::MAX));
+            held.gap = GapAsked::Missing(missing);
+            if missing > 0 {
+                held.due = env.now;
+            }
+        }
     }
 
     /// Gives the session the deadline that its state asks for. Every session has one at all times.
@@ -348,7 +430,10 @@ impl Shard {
         session.deadline = match (session.receiving, session.deadline) {
             (Receiving::Away, _) => session.expiry(env.now, env.config),
             (Receiving::Here(link), _) => match self.links.get(link) {
-                Some(Link { kind: LinkKind::Poll, lent: Some(_), .. }) => write_deadline(env),
+                Some(link) if link.lent.is_some() && link.is_answered() => write_deadline(env),
+                Some(Link { kind: LinkKind::Stream(stream), connect: Some(held), .. }) => {
+                    Deadline::Hold(stream.beat.min(held.due))
+                }
                 Some(Link { connect: Some(held), .. }) => Deadline::Hold(held.due),
                 _ => session.expiry(env.now, env.config),
             },
@@ -412,7 +497,7 @@ impl Shard {
         };
         count(&env.counters.writes_cut);
         if let Some(lent) = self.links.get_mut(writer).and_then(|link| link.lent.take()) {
-            self.memory -= session.outbox.commit(lent.through) * ENTRY_BYTES + lent.bytes;
+            self.memory -= session.written(lent.through) * ENTRY_BYTES + lent.bytes;
         }
         self.end_link(env, writer, Ending::Cut);
         self.receive(env, key, next.map_or(Receiving::Away, Receiving::Here));
@@ -428,6 +513,9 @@ impl Shard {
         };
         link.connect = Some(held);
         let session = link.session;
+        if self.sessions.get(session).is_some_and(|session| session.receiving == Receiving::Here(key)) {
+            self.tell_gap(env, key);
+        }
         self.settle(env, session);
     }
 

@@ -69,7 +69,7 @@ fn a_connect_in_company_is_not_held_and_replies_keep_their_order() {
 fn bx_cn_9_the_connection_type_must_be_one_that_is_offered() {
     let mut world = World::new(Config::default());
     let mut peer = world.poller();
-    for kind in [json!("iframe"), json!(null)] {
+    for kind in [json!("flash"), json!(null)] {
         let reply =
             world.send(&mut peer, json!([{"channel": "/meta/connect", "connectionType": kind}])).replies.remove(0);
         assert_eq!(reply["error"], "400::connection_type_unsupported");

@@ -19,7 +19,10 @@ fn bx_hs_6_a_success_has_all_fields() {
     assert_eq!(reply["successful"], true);
     assert_eq!(reply["id"], "h");
     assert_eq!(reply["version"], "1.0");
-    assert_eq!(reply["supportedConnectionTypes"], json!(["websocket", "long-polling"]));
+    assert_eq!(
+        reply["supportedConnectionTypes"],
+        json!(["websocket", "long-polling", "eventsource", "xhr-streaming", "iframe"])
+    );
     assert_eq!(reply["advice"], json!({"reconnect": "retry", "interval": 0, "timeout": 20_000}));
     assert_eq!(peer.id.len(), 34);
 }
@@ -39,13 +42,16 @@ fn bx_cid_3_every_session_has_an_id_of_its_own() {
 
 #[test]
 fn bx_hs_8_without_a_common_connection_type_it_fails() {
-    for types in [json!(["iframe", "flash"]), json!([]), Value::Null] {
+    for types in [json!(["callback-polling", "flash"]), json!([]), Value::Null] {
         let reply = try_handshake(json!({"version": "1.0", "supportedConnectionTypes": types}));
         assert_eq!(reply["successful"], false);
         assert_eq!(reply["error"], "400::no_common_connection_type");
         assert_eq!(reply["id"], 7, "echoed in kind");
         assert_eq!(reply.get("clientId"), None, "BX-FLD-4");
-        assert_eq!(reply["supportedConnectionTypes"], json!(["websocket", "long-polling"]));
+        assert_eq!(
+            reply["supportedConnectionTypes"],
+            json!(["websocket", "long-polling", "eventsource", "xhr-streaming", "iframe"])
+        );
         assert_eq!(reply["advice"]["reconnect"], "none");
     }
 }

@@ -140,3 +140,23 @@ fn bytes_that_are_no_session_change_nothing() {
     assert_eq!(small.engine.adopt(small.now, &exported), Err(AdoptError::OverLimit));
     assert_eq!((small.engine.sessions(), world.engine.sessions()), (0, 0));
 }
+
+#[test]
+fn what_is_not_acknowledged_goes_with_the_session_under_its_numbers() {
+    let (mut here, mut there) = (World::new(Config::default()), World::new(Config::default()));
+    let mut peer = here.http();
+    here.handshake_with(&mut peer, json!({"ack": true}));
+    here.subscribe(&mut peer, json!("/a"));
+    let connect =
+        |ack: u64| json!([{"channel": "/meta/connect", "connectionType": "long-polling", "ext": {"ack": ack}}]);
+    for n in 0..3 {
+        here.publish(&mut peer, "/a", json!(n));
+        let outcome = here.send(&mut peer, connect(0));
+        outcome.answer.lent.iter().for_each(|ticket| here.engine.confirm(here.now, *ticket));
+    }
+    let exported = export(&here, &peer);
+    there.engine.adopt(there.now, &exported).expect("it is a session");
+    let replies = there.send(&mut peer, connect(2)).replies;
+    assert_eq!((channels(&replies), &replies[1]["ext"]), (vec!["/a", "/meta/connect"], &json!({"ack": 4})));
+    assert_eq!(replies[0]["data"], 2);
+}

@@ -64,7 +64,14 @@ impl World {
         self.peer(Carrier::Socket { ticket: None, may_adopt: None })
     }
 
-    fn peer(&mut self, carrier: Carrier) -> Peer {
+    /// The connection that comes next from the same browser.
+    pub(crate) fn next_connection(&mut self, peer: &Peer, carrier: Carrier) -> Peer {
+        self.next += 1;
+        let origin = Origin { connection: ConnectionId(self.next), carrier, ..peer.origin.clone() };
+        Peer { origin, id: peer.id.clone(), woken: Arc::default() }
+    }
+
+    pub(crate) fn peer(&mut self, carrier: Carrier) -> Peer {
         self.next += 1;
         let mut browser = [0; 16];
         browser[..8].copy_from_slice(&self.next.to_be_bytes());
@@ -88,7 +95,7 @@ impl World {
                 message.entry("clientId").or_insert(json!(peer.id));
             }
         }
-        if peer.origin.carrier == Carrier::Http {
+        if matches!(peer.origin.carrier, Carrier::Http | Carrier::Script { .. }) {
             self.next += 1;
             peer.origin.connection = ConnectionId(self.next);
         }
@@ -110,7 +117,11 @@ impl World {
     }
 
     pub(crate) fn handshake(&mut self, peer: &mut Peer) -> Value {
-        let request = json!([{"channel": "/meta/handshake", "version": "1.0", "id": "h",
+        self.handshake_with(peer, json!({}))
+    }
+
+    pub(crate) fn handshake_with(&mut self, peer: &mut Peer, ext: Value) -> Value {
+        let request = json!([{"channel": "/meta/handshake", "version": "1.0", "id": "h", "ext": ext,
             "supportedConnectionTypes": ["long-polling", "websocket"]}]);
         let reply = self.send(peer, request).replies.remove(0);
         if let Some(id) = reply["clientId"].as_str() {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Advice, ChannelName, Json, Message, MessageId, message::Object};
+use crate::{Advice, ChannelName, ConnectExt, Json, Message, MessageId, message::Object};
 
 /// One JSON array of messages (BX-MSG-2).
 pub fn encode_batch<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Vec<u8> {
@@ -35,6 +35,7 @@ pub fn encode_connect_reply(
     client_id: &str,
     error: Option<&str>,
     advice: &Advice,
+    ext: ConnectExt,
     out: &mut Vec<u8>,
 ) {
     let mut object = Object { out, empty: true };
@@ -44,6 +45,9 @@ pub fn encode_connect_reply(
     object.text("clientId", Some(client_id));
     object.text("error", error);
     object.value("advice", |out| advice.encode(out));
+    if !ext.is_empty() {
+        object.value("ext", |out| ext.encode(out));
+    }
     object.end();
 }
 

@@ -1,6 +1,6 @@
 use bayeux_protocol::{
-    Advice, ChannelName, ChannelRules, ConnectionType, DecodeLimits, Json, Message, MessageId, Reconnect, Subscription,
-    decode_batch, encode_batch, encode_connect_reply, encode_delivery_head,
+    Advice, ChannelName, ChannelRules, ConnectExt, ConnectionType, DecodeLimits, Json, Message, MessageId, Reconnect,
+    Subscription, decode_batch, encode_batch, encode_connect_reply, encode_delivery_head,
 };
 use proptest::{option, prelude::*};
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ proptest! {
     fn a_connect_reply_is_encoded_as_the_message_it_is(like in message(), client_id in text(), advice in advice()) {
         let Message { id, error, .. } = like;
         let mut bytes = Vec::new();
-        encode_connect_reply(id.as_ref(), &client_id, error.as_deref(), &advice, &mut bytes);
+        encode_connect_reply(id.as_ref(), &client_id, error.as_deref(), &advice, ConnectExt::default(), &mut bytes);
         let message = Message {
             channel: Some("/meta/connect".into()),
             id,

@@ -1,0 +1,97 @@
+//! Several sessions of one browser (BX-MC-2, BX-ADV-10), and sessions of script elements (BX-CP-*).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use bayeux_engine::{Carrier, Config};
+use serde_json::{Value, json};
+
+use crate::world::{Peer, World};
+
+fn crowd(world: &mut World, tabs: usize) -> Vec<Peer> {
+    let first = world.poller();
+    let mut all = vec![first];
+    for _ in 1..tabs {
+        let mut tab = world.next_connection(&all[0], Carrier::Http);
+        world.handshake(&mut tab);
+        world.connect(&mut tab, "first");
+        all.push(tab);
+    }
+    all
+}
+
+#[test]
+fn bx_mc_2_one_tab_too_many_is_not_held_but_told_until_another_goes() {
+    let mut world = World::new(Config::default());
+    let mut tabs = crowd(&mut world, 5);
+    let mut last = tabs.pop().expect("five");
+    let holds: Vec<_> = tabs.iter_mut().map(|tab| world.hold(tab, "h")).collect();
+    let told = world.connect(&mut last, "t").replies.remove(0);
+    let crowded = json!({"reconnect": "retry", "interval": 2000, "timeout": 20_000, "multiple-clients": true});
+    assert_eq!((&told["successful"], &told["advice"]), (&json!(true), &crowded));
+    assert_eq!(world.engine.stats().connects_crowded, 1);
+    // A tab that polls again takes its own place.
+    let again = world.hold(&mut tabs[0], "again");
+    world.engine.cancel(world.now, holds[0]);
+    assert_eq!(world.connect(&mut last, "t").replies.len(), 1);
+    world.engine.cancel(world.now, again);
+    let held = world.hold(&mut last, "held");
+    world.publish(&mut tabs[1], "/none", json!(1));
+    world.pass(std::time::Duration::from_secs(21));
+    let reply = world.receive(&last, held).expect("its time has come").remove(0);
+    assert_eq!(reply["advice"]["multiple-clients"], Value::Null, "it is released");
+    holds.iter().for_each(|hold| world.engine.cancel(world.now, *hold));
+    assert_eq!(world.engine.audit(world.now).expect("all fits together").browsers, 0);
+}
+
+#[test]
+fn streams_count_and_sockets_and_programs_do_not() {
+    let mut config = Config::default();
+    config.max_sessions_per_browser = 1;
+    let mut world = World::new(config);
+    let tabs = crowd(&mut world, 3);
+    let open = |world: &mut World, tab: &Peer| {
+        let mut stream = world.next_connection(tab, Carrier::Stream { last_event: None });
+        world.send(&mut stream, json!([{"channel": "/meta/connect", "connectionType": "eventsource"}]))
+    };
+    assert!(open(&mut world, &tabs[0]).answer.stream.is_some());
+    let told = open(&mut world, &tabs[1]);
+    assert_eq!(told.replies[0]["advice"]["multiple-clients"], true);
+    assert!(told.answer.stream.is_none());
+    assert!(open(&mut world, &tabs[0]).answer.stream.is_some(), "its own takes over");
+    let mut socket = world.next_connection(&tabs[2], Carrier::Socket { ticket: None, may_adopt: None });
+    assert!(world.connect(&mut socket, "s").replies.is_empty(), "held");
+    for _ in 0..3 {
+        let mut program = world.peer(Carrier::Http);
+        program.origin.browser = None;
+        world.handshake(&mut program);
+        assert!(world.connect(&mut program, "c").replies.len() == 1);
+    }
+}
+
+#[test]
+fn bx_cp_5_a_foreign_script_uses_its_own_sessions_alone() {
+    let script = Carrier::Script { cross_site: true };
+    let mut world = World::new(Config::default());
+    let mut foreign = world.peer(script);
+    world.handshake(&mut foreign);
+    assert_eq!(world.connect(&mut foreign, "1").replies[0]["successful"], true);
+    let same_browser = world.poller();
+    let connect = |world: &mut World, mut peer: Peer| world.connect(&mut peer, "x").replies[0]["error"].clone();
+    let refused = json!("402::session_unknown");
+    for (carrier, what) in [
+        (Carrier::Http, "a POST with the cookie"),
+        (Carrier::Script { cross_site: false }, "a script of the site"),
+        (Carrier::Stream { last_event: None }, "a stream"),
+        (Carrier::Socket { ticket: None, may_adopt: Some(world.now) }, "a socket"),
+    ] {
+        let thief = world.next_connection(&foreign, carrier);
+        assert_eq!(connect(&mut world, thief), refused, "{what}");
+    }
+    let mut elsewhere = world.next_connection(&foreign, script);
+    elsewhere.origin.peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    assert_eq!(connect(&mut world, elsewhere), refused, "another address");
+    let thief = world.next_connection(&same_browser, script);
+    assert_eq!(connect(&mut world, thief), refused, "a session with a cookie");
+    let mut own = world.next_connection(&same_browser, Carrier::Script { cross_site: false });
+    assert!(world.connect(&mut own, "3").answer.held.is_some(), "a script of the same site brings the cookie");
+}

@@ -1,0 +1,76 @@
+//! `gap` (BX-GAP-*): a client that asks is told how many deliveries were handed over and did not arrive.
+
+use bayeux_engine::{Carrier, Config};
+use serde_json::{Value, json};
+
+use crate::world::{Peer, World, ticket};
+
+fn subscriber(world: &mut World, carrier: Carrier) -> Peer {
+    let mut peer = world.peer(carrier);
+    assert_eq!(world.handshake_with(&mut peer, json!({"gap": true}))["ext"], json!({"gap": true}));
+    world.subscribe(&mut peer, json!("/a"));
+    peer
+}
+
+fn connect(received: u64) -> Value {
+    json!([{"channel": "/meta/connect", "connectionType": "long-polling", "ext": {"gap": received}}])
+}
+
+fn socket() -> Carrier {
+    Carrier::Socket { ticket: None, may_adopt: None }
+}
+
+#[test]
+fn what_a_lost_socket_took_with_it_is_told_at_once_on_the_next_connection() {
+    let mut world = World::new(Config::default());
+    let (mut peer, mut publisher) = (subscriber(&mut world, socket()), world.poller());
+    world.connect(&mut peer, "1");
+    for n in 0..5 {
+        world.publish(&mut publisher, "/a", json!(n));
+    }
+    world.pump();
+    assert_eq!(world.drain(&peer).len(), 5);
+    world.engine.cancel(world.now, ticket(&peer));
+    let mut next = world.next_connection(&peer, Carrier::Http);
+    let told = world.send(&mut next, connect(3)).replies;
+    assert_eq!(told[0]["ext"], json!({"gap": {"missing": 2}}), "two of the five did not arrive");
+    assert_eq!(world.engine.stats().deliveries_missed, 2);
+    let held = world.send(&mut next, connect(5)).answer.held.expect("nothing is missing, so it is held");
+    world.publish(&mut publisher, "/a", json!(5));
+    world.pump();
+    let messages = world.receive(&next, held).expect("an event");
+    assert_eq!(messages[1]["ext"], json!({"gap": {"missing": 0}}), "events in front of the reply are no gap");
+}
+
+#[test]
+fn what_an_older_connection_still_writes_is_settled_before_it_is_told() {
+    for arrives in [true, false] {
+        let mut world = World::new(Config::default());
+        let (mut peer, mut publisher) = (subscriber(&mut world, socket()), world.poller());
+        world.connect(&mut peer, "1");
+        world.publish(&mut publisher, "/a", json!(1));
+        world.pump();
+        assert!(world.take(&peer, ticket(&peer)).is_some(), "lent");
+        let mut next = world.next_connection(&peer, Carrier::Http);
+        let held = world.send(&mut next, connect(0)).answer.held.expect("held");
+        assert!(world.take(&next, held).is_none());
+        if arrives {
+            world.engine.confirm(world.now, ticket(&peer));
+        } else {
+            world.engine.cancel(world.now, ticket(&peer));
+        }
+        let messages = world.receive(&next, held).expect("an answer");
+        let missing = messages.last().expect("a reply")["ext"]["gap"]["missing"].as_u64();
+        assert_eq!((messages.len(), missing), if arrives { (1, Some(1)) } else { (2, Some(0)) });
+    }
+}
+
+#[test]
+fn who_did_not_ask_is_not_told() {
+    let mut world = World::new(Config::default());
+    let mut peer = world.poller();
+    let held = world.send(&mut peer, connect(9)).answer.held.expect("held");
+    let mut other = world.next_connection(&peer, Carrier::Http);
+    world.send(&mut other, connect(9));
+    assert_eq!(world.receive(&peer, held).expect("superseded")[0]["ext"], Value::Null);
+}
