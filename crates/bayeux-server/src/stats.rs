@@ -31,8 +31,6 @@ bayeux_engine::counters! {
         frames_refused,
         /// Held connects whose peer vanished.
         polls_abandoned,
-        /// Streams opened by a connect.
-        streams_opened,
         /// Streams whose peer vanished or did not read.
         streams_abandoned,
         /// Connections refused since there were too many (503).

@@ -36,7 +36,6 @@ pub(crate) struct StreamBody {
 
 impl StreamBody {
     pub(crate) fn new(bayeux: &Bayeux, ticket: Ticket, wire: Box<dyn Wire>) -> Self {
-        count(&bayeux.counters().streams_opened);
         let (first, lent, looked, over) = (true, false, false, false);
         Self { bayeux: bayeux.clone(), wire, ticket: Some(ticket), first, lent, looked, over }
     }
