@@ -7,6 +7,7 @@ mod client;
 mod front;
 mod hostile;
 mod server;
+mod transport;
 
 macro_rules! under {
     ($name:ident, $front:expr) => {
@@ -22,6 +23,7 @@ macro_rules! under {
             mod origins;
             mod pausing;
             mod shutdown;
+            mod streams;
             mod websocket;
         }
     };
