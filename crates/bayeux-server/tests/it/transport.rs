@@ -197,7 +197,8 @@ impl Receiver {
         std::iter::from_fn(|| self.next()).flatten().collect()
     }
 
-    fn read(&mut self) {
+    /// Reads a batch, or a piece of a stream, which may have none.
+    pub(crate) fn read(&mut self) {
         match &mut self.connection {
             Connection::Socket(socket) => self.batches.push_back(socket.messages()),
             Connection::Http(http) if !self.transport.is_stream() => {
@@ -238,7 +239,11 @@ impl Receiver {
                 _ => self.batch(&text),
             }
         }
-        assert!(!self.over || self.unread.is_empty(), "a piece is cut off: {:?}", String::from_utf8_lossy(&self.unread));
+        assert!(
+            !self.over || self.unread.is_empty(),
+            "a piece is cut off: {:?}",
+            String::from_utf8_lossy(&self.unread)
+        );
     }
 
     fn event(&mut self, text: &str) {
