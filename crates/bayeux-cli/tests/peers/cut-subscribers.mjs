@@ -1,7 +1,7 @@
 // Stock CometD clients with their ack extension, each over one transport: `open(url, channel, tell)` resolves once it is subscribed,
 // and calls `tell` with the data of each event that reaches the application.
 import { createRequire } from 'node:module';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,8 @@ import { Log, within } from './waiting.mjs';
 
 /** How they are configured: they try again soon, since many cuts are to come. */
 const OPTIONS = { logLevel: 'error', backoffIncrement: 5, maxBackoff: 50, maxNetworkDelay: 3000 };
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** The same in Node and in a page. */
 async function subscribe({ CometD, AckExtension }, { url, transport, channel, options }, tell, problem) {
@@ -58,7 +60,8 @@ export async function inNode({ url, transport, channel }, tell, problem) {
 
 /** In Chromium, in a page of the server's own origin. */
 export async function inChromium({ url, transport, channel }, tell, problem) {
-  const browser = await launch();
+  // The page comes from nowhere as far as Chromium knows, so it would not be let to an address of this machine.
+  const browser = await launch({ args: ['--no-sandbox', '--disable-features=LocalNetworkAccessChecks'] });
   try {
     const page = await browser.newPage();
     await page.route('**/page/**', async (route) => {
@@ -83,9 +86,11 @@ export async function inChromium({ url, transport, channel }, tell, problem) {
   }
 }
 
-/** CometD's Java client, a program that is built already: BAYEUX_JAVA_SUBSCRIBER is its class path. */
+/** CometD's Java client, in the version that the conformance suite is run against; Maven brings it. */
 export async function inJava({ url, transport, channel }, tell, problem) {
-  const child = spawn('java', ['-cp', process.env.BAYEUX_JAVA_SUBSCRIBER, 'Subscriber', url, transport, channel], {
+  execFileSync(here('../../../../conformance-tests/clients/cometd-java'), ['--version']);
+  const libraries = here('../../../../conformance-tests/clients/java/lib/*');
+  const child = spawn('java', ['-cp', libraries, here('CutSubscriber.java'), url, transport, channel], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   process.once('exit', () => child.kill('SIGKILL'));
@@ -105,5 +110,3 @@ export async function inJava({ url, transport, channel }, tell, problem) {
     },
   };
 }
-
-export const here = (name) => fileURLToPath(new URL(name, import.meta.url));

@@ -11,7 +11,7 @@ import { Log } from './waiting.mjs';
 const CLIENTS = { node: inNode, chromium: inChromium, java: inJava };
 const CHANNEL = '/cut/me';
 /** For the next event to arrive. */
-const PATIENCE_MS = 6_000;
+const PATIENCE_MS = 20_000;
 
 /** Cuts the client's connections so many times; resolves with how much arrived meanwhile. Rejects if something was lost, repeated or late. */
 export async function run({ client, transport, cuts, seed = Date.now() % 2 ** 32, report = () => {} }) {
@@ -47,15 +47,12 @@ export async function run({ client, transport, cuts, seed = Date.now() % 2 ** 32
     }
     if (failures.length > 0) throw new Error(`${failures[0]} (${network.cuts} cuts, seed ${seed})`);
     return { cuts: network.cuts, events: last, seed };
-  } catch (error) {
-    console.error('published', publisher.published, 'arrived', publisher.arrived, 'last', events.length);
-    throw error;
   } finally {
     publisher.end();
     network.most = 0;
     await subscriber?.close();
     await network.close();
-    await server.stop('SIGTERM'); console.error(server.log);
+    await server.stop('SIGKILL');
   }
 }
 
