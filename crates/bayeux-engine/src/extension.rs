@@ -76,6 +76,11 @@ impl Acks {
         self.last
     }
 
+    /// Whether something was sent that the client has not acknowledged.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.sent.iter().any(|(_, through)| through.is_some())
+    }
+
     /// The client has read the reply of this number to its end: what that carried can go. A number above the last is taken for the last.
     pub(crate) fn acknowledged(&mut self, number: u64) -> Option<Position> {
         let mut through = None;

@@ -143,8 +143,8 @@ impl Spin {
     }
 }
 
-/// How much a session is given at a time: half as much after each write that its peer did not take in time, so that a slow
-/// one gets on too; twice as much after each that it took.
+/// How much a session is given at a time: half as much after each write that its peer did not take in time, or did not acknowledge
+/// when it came again, so that one whose connections are slow or break gets on too; twice as much after each that it took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pace {
     halvings: u8,

@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: what finds more the longer it runs.
 
+mod cuts;
 mod fuzz;
 mod half_open;
 
@@ -33,6 +34,11 @@ pub(crate) enum Soak {
     /// Needs a C++ compiler; installs one as a Debian package if this is root and apt-get is there. An input that breaks a
     /// promise ends its target; it is kept in crates/bayeux-fuzz/regressions, where every later test run repeats it.
     Fuzz(fuzz::Fuzz),
+    /// Cut the connections of stock CometD clients with ack at random points, and see that nothing is lost or comes twice.
+    ///
+    /// npm cometd in Node and in Chromium, and CometD's Java client, each over each of its transports; needs what the tests need,
+    /// and a JDK and Maven for the last. A minute for 1,000 cuts of one client over one transport.
+    Cuts(cuts::Cuts),
     /// Cut a client off without a word, and see when the server notices, over each transport.
     ///
     /// Needs root, and the programs unshare, nsenter and ip: server and client are in network namespaces of their own, which
@@ -48,6 +54,7 @@ pub(crate) fn run(what: &Soak) -> Result<bool> {
     match what {
         Soak::Sim { minutes, from } => simulate(*minutes, *from),
         Soak::Fuzz(what) => fuzz::run(what),
+        Soak::Cuts(what) => cuts::run(what),
         Soak::HalfOpen(what) => half_open::run(what),
     }
 }

@@ -36,7 +36,7 @@ impl Shard {
             }
             (Carrier::Http | Carrier::Script { .. } | Carrier::Socket { .. }, _) => false,
         };
-        let gap = self.heed_ext(&turn.origin, key, request);
+        let gap = self.heed_ext(&turn.origin, key, request, false);
         let Some(mut held) = self.held(env, turn.alone, streams, key, request) else {
             return;
         };
@@ -52,7 +52,7 @@ impl Shard {
     /// A connect that is the heartbeat of a stream which is another request, as Faye's clients send it: it takes nothing over. Answered by the
     /// advice that its next one has time (BX-ST-4).
     fn connect_beside(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey, request: &Message) {
-        self.heed_ext(&turn.origin, key, request);
+        self.heed_ext(&turn.origin, key, request, true);
         let Some(session) = self.session_mut(key) else {
             return;
         };
@@ -65,8 +65,8 @@ impl Shard {
         self.count_empty(env, turn, key);
     }
 
-    /// Frees what the client has acknowledged (BX-ACK-3); returns what it asks about a gap.
-    fn heed_ext(&mut self, origin: &Origin, key: SessionKey, request: &Message) -> GapAsked {
+    /// Frees what the client has acknowledged (BX-ACK-3); returns what it asks about a gap. `beside` a stream more may be on its way.
+    fn heed_ext(&mut self, origin: &Origin, key: SessionKey, request: &Message, beside: bool) -> GapAsked {
         let Some(session) = self.session_mut(key) else {
             return GapAsked::No;
         };
@@ -87,10 +87,14 @@ impl Shard {
             }
             Extension::Ack(acks) => {
                 let acknowledged = number(ext().ack).max(last_event);
-                if let Some(through) = acknowledged.and_then(|number| acks.acknowledged(number)) {
-                    let freed = session.outbox.commit(through);
-                    self.memory -= freed * ENTRY_BYTES;
+                let arrived = acknowledged.and_then(|number| acks.acknowledged(number));
+                let freed = arrived.map_or(0, |through| session.outbox.commit(through));
+                match acks.is_owed() {
+                    _ if beside => {}
+                    true => session.pace.broke(),
+                    false => session.pace.held(),
                 }
+                self.memory -= freed * ENTRY_BYTES;
                 GapAsked::No
             }
         }

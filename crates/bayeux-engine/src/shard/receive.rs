@@ -335,7 +335,9 @@ impl Shard {
         self.memory -= lent.map_or(0, |lent| lent.bytes);
         if let (Some(lent), Some(session)) = (lent, self.sessions.get_mut(session)) {
             self.memory -= session.written(lent.through) * ENTRY_BYTES;
-            session.pace.held();
+            if !session.extension.has_acks() {
+                session.pace.held();
+            }
         }
         if over {
             self.release(env, key);

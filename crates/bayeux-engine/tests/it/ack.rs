@@ -200,3 +200,23 @@ fn who_does_not_ask_gets_no_number_and_other_forms_are_no_wish() {
         json!({"ack": true})
     );
 }
+
+#[test]
+fn whose_connections_break_gets_less_at_a_time_until_something_arrives() {
+    let mut world = World::new(Config::default());
+    let (mut peer, mut publisher) = (subscriber(&mut world, Carrier::Http), world.poller());
+    poll(&mut world, &mut peer, json!(0));
+    for n in 0..50 {
+        world.publish(&mut publisher, "/a", json!({"n": n, "fill": "x".repeat(5000)}));
+    }
+    world.pump();
+    let mut sizes = Vec::new();
+    for _ in 0..12 {
+        sizes.push(poll(&mut world, &mut peer, json!(1)).expect("again").len() - 1);
+    }
+    assert!(sizes.is_sorted_by(|one, next| one >= next) && sizes[11] == 1 && sizes[0] > 20, "{sizes:?}");
+    let numbers = 14..;
+    let grown: Vec<_> =
+        numbers.take(8).map_while(|n| Some(poll(&mut world, &mut peer, json!(n - 1))?.len() - 1)).collect();
+    assert!(grown.is_sorted() && grown[7] > 1, "{grown:?}");
+}
