@@ -155,6 +155,11 @@ impl Receiver {
         Self::reading(Connection::Http(http), transport)
     }
 
+    /// What comes on a socket.
+    pub(crate) fn of_socket(socket: Ws) -> Self {
+        Self::reading(Connection::Socket(socket), WebSocket)
+    }
+
     fn reading(connection: Connection, transport: Transport) -> Self {
         let (head, batches, unread, event_id, beats, over) = (None, VecDeque::new(), Vec::new(), None, 0, false);
         Self { transport, connection, head, batches, unread, event_id, beats, over }
