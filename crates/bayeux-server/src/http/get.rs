@@ -29,11 +29,12 @@ impl Bayeux {
         if name.is_some() && !scripts {
             return None;
         }
-        let Some(batch) = query.batch(&self.options().limits) else {
-            return self.named_stream(head);
-        };
-        let Ok(batch) = batch else {
-            return Some(self.malformed_query(head, scripts, "it has no Bayeux batch as message"));
+        let batch = match query.batch(&self.options().limits) {
+            Some(Ok(batch)) => batch,
+            None if name.is_none() => return self.named_stream(head),
+            None | Some(Err(_)) => {
+                return Some(self.malformed_query(head, scripts, "it has no Bayeux batch as message"));
+            }
         };
         let opens = |message: &Message| {
             let kind = message.connection_type.as_ref();

@@ -22,6 +22,7 @@ macro_rules! under {
             mod moving;
             mod origins;
             mod pausing;
+            mod scripts;
             mod shutdown;
             mod streams;
             mod websocket;
