@@ -15,6 +15,7 @@ macro_rules! under {
         mod $name {
             const FRONT: crate::server::Front = $front;
 
+            mod closing;
             mod cross_site;
             mod hijack;
             mod hostile;
