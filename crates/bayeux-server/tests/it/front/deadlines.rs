@@ -131,28 +131,6 @@ fn a_half_closed_connection_gives_its_held_connect_up_at_once() {
 }
 
 #[test]
-fn a_peer_that_closed_before_a_publish_takes_nothing_with_it() {
-    let server = start(FrontOptions::default());
-    let mut session = Http::session(&server);
-    session.subscribe("/a");
-    let mut publisher = Http::session(&server);
-    // The second sends the beginning of a request ahead.
-    for last in ["", "POST /bayeux HTTP/1.1\r\n"] {
-        for n in 0..300 {
-            let mut gone = session.again(&server);
-            let served = server.bayeux.stats().requests;
-            gone.ask_batch(connect("gone"));
-            wait_until(|| server.bayeux.stats().requests > served);
-            gone.write(last);
-            drop(gone);
-            publisher.post(json!([{"channel": "/a", "data": n}]));
-            let messages = session.post(connect("next"));
-            assert_eq!((channels(&messages), &messages[0]["data"]), (vec!["/a", "/meta/connect"], &json!(n)));
-        }
-    }
-}
-
-#[test]
 fn one_connection_too_many_is_told_and_the_next_is_let_in_again() {
     let mut limits = FrontOptions::default();
     limits.max_connections = 2;
