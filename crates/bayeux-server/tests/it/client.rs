@@ -89,6 +89,13 @@ impl Http {
         Self { cookie: self.cookie.clone(), id: self.id.clone(), ..Self::open(server) }
     }
 
+    /// Another connection of the same session, to the same server.
+    pub(crate) fn another(&self) -> Self {
+        let server = self.stream().peer_addr().expect("it is connected");
+        let stream = TcpStream::connect(server).expect("the server listens");
+        Self { cookie: self.cookie.clone(), id: self.id.clone(), ..Self::over(stream) }
+    }
+
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let written = match self.stream.get_mut() {
             Stream::Plain(stream) => stream.write_all(bytes.as_ref()),

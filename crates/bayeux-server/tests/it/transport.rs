@@ -183,6 +183,17 @@ impl Receiver {
         }
     }
 
+    /// Connects once more, the earlier connect being answered: on the same socket, or on another connection.
+    pub(crate) fn connect(&mut self, id: &str) {
+        let connect = self.transport.connect(id);
+        if let Connection::Socket(socket) = &mut self.connection {
+            socket.send(connect);
+            self.over = false;
+        } else {
+            *self = Self::ask(self.http().another(), self.transport, &connect, &[]);
+        }
+    }
+
     /// The next batch; `None` once the connect was answered for the last time.
     pub(crate) fn next(&mut self) -> Option<Vec<Value>> {
         while self.batches.is_empty() && !self.over {
