@@ -16,8 +16,8 @@ SIZE is written as 64KiB, 16MiB or 1GiB; a plain number is bytes.
 RUST_LOG chooses what is in the log, as in RUST_LOG=info,bayeux::session=debug.
 Exit code: 0 after SIGTERM or Ctrl-C, 2 if the server could not start.";
 
-/// A Bayeux 1.0 (Comet) server: pushes messages to browsers and programs over long-polling and WebSocket, for every client
-/// of CometD and Faye.
+/// A Bayeux 1.0 (Comet) server: pushes messages to browsers and programs over WebSocket, long-polling and streams, for every
+/// client of CometD and Faye.
 #[derive(Debug, Parser)]
 #[command(name = "bayeux", version, args_conflicts_with_subcommands = true, after_help = VALUES)]
 pub(crate) struct Cli {
@@ -121,6 +121,9 @@ pub(crate) struct Common {
     /// Accept a session without its BAYEUX_BROWSER cookie: whoever knows a clientId may use it.
     #[arg(long)]
     pub(crate) trust_client_session: bool,
+    /// Offer callback-polling (JSONP) too, for browsers without CORS: a page of any site may then open sessions of its own.
+    #[arg(long)]
+    pub(crate) callback_polling: bool,
     /// Accept a publish without a session.
     #[arg(long)]
     pub(crate) allow_unconnected_publish: bool,
@@ -130,7 +133,10 @@ pub(crate) struct Common {
 
 impl Common {
     /// What can't be wrong any more once it is read.
-    pub(crate) const fn apply(&self, options: &mut Options) {
+    pub(crate) fn apply(&self, options: &mut Options) {
+        if self.callback_polling {
+            options.offer_callback_polling();
+        }
         let engine = &mut options.engine;
         engine.timeout = self.timeout;
         engine.interval = self.interval;

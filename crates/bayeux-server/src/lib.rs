@@ -32,6 +32,7 @@ mod mounted;
 mod options;
 mod reply;
 mod stats;
+mod stream;
 mod turn;
 pub mod websocket;
 mod worker;

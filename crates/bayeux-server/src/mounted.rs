@@ -9,7 +9,7 @@ mod socket;
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use actix_web::{
@@ -26,8 +26,12 @@ use crate::{
     http::Response,
     reply::{Cut, ReplyBody},
     stats::count,
+    turn::Turn,
     worker,
 };
+
+/// What of the path is behind the endpoint's own, as the pattern names it.
+const SUFFIX: &str = "suffix";
 
 /// Serves a path and everything below it; see [`Bayeux::service`].
 pub struct BayeuxService {
@@ -47,7 +51,7 @@ impl HttpServiceFactory for BayeuxService {
     fn register(self, config: &mut AppService) {
         worker::start_pump(&self.bayeux);
         let base = if self.path == "/" { "" } else { &self.path };
-        let paths = [if base.is_empty() { "/".to_owned() } else { base.to_owned() }, format!("{base}/{{suffix:.*}}")];
+        let paths = [if base.is_empty() { "/".to_owned() } else { base.to_owned() }, format!("{base}/{{{SUFFIX}:.*}}")];
         let bayeux = self.bayeux;
         let handler = move |request: HttpRequest, payload: web::Payload| {
             let bayeux = bayeux.clone();
@@ -87,16 +91,21 @@ fn respond(response: Response) -> HttpResponse {
             builder.append_header((name, &*value));
         }
     }
-    builder.body(Body(response.body))
+    builder.body(Body { reply: response.body, events: None })
 }
 
-struct Body(ReplyBody);
+struct Body {
+    reply: ReplyBody,
+    /// Events about to be written to a stream, and the turn of the runtime that they wait for: then actix reads from the connection, and
+    /// drops the body if its peer has gone (BX-DL-8).
+    events: Option<Box<(Bytes, Turn)>>,
+}
 
 impl MessageBody for Body {
     type Error = Cut;
 
     fn size(&self) -> BodySize {
-        match self.0.length() {
+        match self.reply.length() {
             Some(0) => BodySize::Sized(0),
             Some(length) => BodySize::Sized(length as u64),
             None => BodySize::Stream,
@@ -104,6 +113,18 @@ impl MessageBody for Body {
     }
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
-        self.get_mut().0.poll_next(cx)
+        let Self { reply, events } = self.get_mut();
+        if events.is_none() {
+            match ready!(reply.poll_next(cx)) {
+                Some(Ok(bytes)) if reply.is_stream() && reply.lends() && !reply.is_looked_at() => {
+                    *events = Some(Box::new((bytes, Turn::default())));
+                }
+                next => return Poll::Ready(next),
+            }
+        }
+        if let Some(waiting) = events {
+            ready!(Pin::new(&mut waiting.1).poll(cx));
+        }
+        Poll::Ready(events.take().map(|waiting| Ok(waiting.0)))
     }
 }

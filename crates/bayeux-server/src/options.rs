@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bayeux_engine::Config;
-use bayeux_protocol::DecodeLimits;
+use bayeux_protocol::{ConnectionType, DecodeLimits};
 
 use crate::http::gate::AllowedOrigins;
 
@@ -36,5 +36,21 @@ impl Default for Options {
             handshake_timeout: Duration::from_secs(30),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
         }
+    }
+}
+
+impl Options {
+    /// Offers `callback-polling` (BX-OP-7), and with it `cross-origin-long-polling`, under which Faye's clients of other sites poll.
+    ///
+    /// Any page may then open sessions of its own here: it needs no place in `allow_origin`, but no cookie is looked at either.
+    pub fn offer_callback_polling(&mut self) {
+        let types = &mut self.engine.connection_types;
+        if types.contains(&ConnectionType::CallbackPolling) {
+            return;
+        }
+        let behind =
+            types.iter().position(|kind| *kind == ConnectionType::LongPolling).map_or(types.len(), |at| at + 1);
+        types.insert(behind, ConnectionType::CallbackPolling);
+        types.push(ConnectionType::from("cross-origin-long-polling"));
     }
 }

@@ -1,4 +1,4 @@
-//! `ReplyBody`: the body of a reply over HTTP: there at once, or held until the engine has something to say.
+//! `ReplyBody`: the body of a reply over HTTP: there at once, held until the engine has something to say, or a stream.
 //!
 //! Events are lent to it. They leave the session's outbox when the body is polled again after its last byte was taken
 //! over; dropped earlier, they stay.
@@ -6,14 +6,23 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use actix_rt::time::{Sleep, sleep_until};
 use bayeux_engine::{HEADROOM, ShardSet, Take, Ticket, Time};
 use bytes::{Buf, Bytes};
 
-use crate::{Bayeux, stats::count, worker};
+use crate::{
+    Bayeux,
+    http::{
+        chunk::Chunk,
+        wire::{Wire, whole},
+    },
+    stats::count,
+    stream::StreamBody,
+    worker,
+};
 
 /// A reply's bytes, to be polled by whatever writes them.
 pub struct ReplyBody {
@@ -38,6 +47,8 @@ enum State {
     Written(Loan),
     /// A connect that waits.
     Held(Hold),
+    /// A connect that is answered again and again.
+    Stream(Box<StreamBody>),
     Done,
 }
 
@@ -50,8 +61,12 @@ impl ReplyBody {
         Self { state: State::Lent(bytes, Loan { bayeux: bayeux.clone(), tickets, looked: false }) }
     }
 
-    pub(crate) fn held(bayeux: &Bayeux, ticket: Ticket) -> Self {
-        Self { state: State::Held(Hold { bayeux: bayeux.clone(), ticket: Some(ticket) }) }
+    pub(crate) fn held(bayeux: &Bayeux, ticket: Ticket, wire: Option<Box<dyn Wire>>) -> Self {
+        Self { state: State::Held(Hold { bayeux: bayeux.clone(), ticket: Some(ticket), wire }) }
+    }
+
+    pub(crate) fn stream(bayeux: &Bayeux, ticket: Ticket, wire: Box<dyn Wire>) -> Self {
+        Self { state: State::Stream(Box::new(StreamBody::new(bayeux, ticket, wire))) }
     }
 
     pub(crate) fn not_before(self, bayeux: &Bayeux, time: Time) -> Self {
@@ -68,14 +83,43 @@ impl ReplyBody {
         self.state.length()
     }
 
+    /// Whether it comes in pieces.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.state.is_stream()
+    }
+
     /// Whether events are lent to the bytes last handed out.
     pub(crate) fn lends(&self) -> bool {
-        matches!(&self.state, State::Written(loan) if !loan.tickets.is_empty())
+        match &self.state {
+            State::Written(loan) => !loan.tickets.is_empty(),
+            State::Stream(stream) => stream.lends(),
+            _ => false,
+        }
     }
 
     /// Whether the runtime has looked at the connection since the events that are lent were published.
-    pub(crate) const fn is_looked_at(&self) -> bool {
-        matches!(&self.state, State::Written(loan) if loan.looked)
+    pub(crate) fn is_looked_at(&self) -> bool {
+        match &self.state {
+            State::Written(loan) => loan.looked,
+            State::Stream(stream) => stream.is_looked_at(),
+            _ => false,
+        }
+    }
+
+    /// Whether the piece of a stream that was last handed out is its last.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(&self.state, State::Stream(stream) if stream.is_over())
+    }
+
+    /// The next piece, of a [stream](Self::is_stream) alone; else as [`poll_next`](Self::poll_next).
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Cut>>> {
+        if let State::Delayed(_) | State::Paused(_) = self.state {
+            ready!(self.poll_turn(cx));
+        }
+        match &mut self.state {
+            State::Stream(stream) => stream.poll_next(cx),
+            _ => Poll::Ready(None),
+        }
     }
 
     /// The next bytes. Being polled again says that the earlier ones were taken over; `None` is the end.
@@ -83,44 +127,53 @@ impl ReplyBody {
     /// # Errors
     /// [`Cut`]: close the connection without finishing the body.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
-        loop {
-            match std::mem::replace(&mut self.state, State::Done) {
-                State::Now(bytes) => return Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes))),
-                State::Lent(bytes, loan) => {
-                    self.state = State::Written(loan);
-                    return Poll::Ready(Some(Ok(bytes)));
-                }
-                State::Written(loan) => {
-                    loan.confirm();
-                    return Poll::Ready(None);
-                }
-                State::Held(mut hold) => match hold.poll(cx) {
-                    Poll::Pending => {
-                        self.state = State::Held(hold);
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(Ok((bytes, loan))) => {
-                        self.state = loan.map_or(State::Done, State::Written);
-                        return Poll::Ready(Some(Ok(bytes)));
-                    }
-                    Poll::Ready(Err(cut)) => return Poll::Ready(Some(Err(cut))),
-                },
-                State::Delayed(mut delayed) => {
-                    if delayed.0.as_mut().poll(cx).is_pending() {
-                        self.state = State::Delayed(delayed);
-                        return Poll::Pending;
-                    }
-                    self.state = delayed.1;
-                }
-                State::Paused(paused) => {
-                    if paused.0.engine().is_paused(paused.1, cx.waker()) {
-                        self.state = State::Paused(paused);
-                        return Poll::Pending;
-                    }
-                    self.state = paused.2;
-                }
-                State::Done => return Poll::Ready(None),
+        ready!(self.poll_turn(cx));
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Now(bytes) => Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes))),
+            State::Lent(bytes, loan) => {
+                self.state = State::Written(loan);
+                Poll::Ready(Some(Ok(bytes)))
             }
+            State::Written(loan) => {
+                loan.confirm();
+                Poll::Ready(None)
+            }
+            State::Held(mut hold) => match hold.poll(cx) {
+                Poll::Pending => {
+                    self.state = State::Held(hold);
+                    Poll::Pending
+                }
+                Poll::Ready(Ok((bytes, loan))) => {
+                    self.state = loan.map_or(State::Done, State::Written);
+                    Poll::Ready(Some(Ok(bytes)))
+                }
+                Poll::Ready(Err(cut)) => Poll::Ready(Some(Err(cut))),
+            },
+            State::Stream(mut stream) => {
+                let piece = stream.poll_next(cx);
+                self.state = State::Stream(stream);
+                piece.map_ok(Chunk::data)
+            }
+            State::Delayed(_) | State::Paused(_) | State::Done => Poll::Ready(None),
+        }
+    }
+
+    /// Ready once it is this body's turn: it is not delayed any more.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let waits = match &mut self.state {
+                State::Delayed(delayed) => delayed.0.as_mut().poll(cx).is_pending(),
+                State::Paused(paused) => paused.0.engine().is_paused(paused.1, cx.waker()),
+                _ => return Poll::Ready(()),
+            };
+            if waits {
+                return Poll::Pending;
+            }
+            self.state = match std::mem::replace(&mut self.state, State::Done) {
+                State::Delayed(delayed) => delayed.1,
+                State::Paused(paused) => paused.2,
+                other => other,
+            };
         }
     }
 }
@@ -131,7 +184,16 @@ impl State {
             Self::Now(bytes) | Self::Lent(bytes, _) => Some(bytes.len()),
             Self::Delayed(delayed) => delayed.1.length(),
             Self::Paused(paused) => paused.2.length(),
-            Self::Written(_) | Self::Held(_) | Self::Done => None,
+            Self::Written(_) | Self::Held(_) | Self::Stream(_) | Self::Done => None,
+        }
+    }
+
+    fn is_stream(&self) -> bool {
+        match self {
+            Self::Stream(_) => true,
+            Self::Delayed(delayed) => delayed.1.is_stream(),
+            Self::Paused(paused) => paused.2.is_stream(),
+            _ => false,
         }
     }
 }
@@ -171,6 +233,8 @@ impl Drop for Loan {
 struct Hold {
     bayeux: Bayeux,
     ticket: Option<Ticket>,
+    /// How the reply is written; as it is, without one.
+    wire: Option<Box<dyn Wire>>,
 }
 
 impl Hold {
@@ -187,7 +251,11 @@ impl Hold {
                     tickets: vec![ticket],
                     looked: worker::has_looked(&self.bayeux, marked),
                 });
-                Poll::Ready(Ok((body(frame.into()), loan)))
+                let bytes = match &self.wire {
+                    Some(wire) => whole(&**wire, &frame[HEADROOM..]),
+                    None => body(frame.into()),
+                };
+                Poll::Ready(Ok((bytes, loan)))
             }
             Take::Released | Take::Close(_) => {
                 self.ticket = None;

@@ -19,7 +19,7 @@ bayeux_engine::counters! {
         upgrades_refused,
         /// Requests refused for their method (405).
         methods_refused,
-        /// Request bodies that were no Bayeux batch, or badly framed (400).
+        /// Request bodies that were no Bayeux batch, or badly framed, and queries that could not be served (400).
         bodies_malformed,
         /// Request bodies over the limit (413).
         bodies_too_large,
@@ -31,6 +31,8 @@ bayeux_engine::counters! {
         frames_refused,
         /// Held connects whose peer vanished.
         polls_abandoned,
+        /// Streams whose peer vanished or did not read.
+        streams_abandoned,
         /// Connections refused since there were too many (503).
         connections_refused,
         /// Connections closed since no TLS connection came of them in time, or at all.

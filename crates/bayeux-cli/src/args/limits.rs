@@ -36,6 +36,19 @@ pub(crate) struct Limits {
     /// Of these, subscriptions to wildcard patterns.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = number(0..=1_000_000))]
     max_wildcard_subscriptions: usize,
+    /// Sessions of one browser, by its cookie, that may wait for events over HTTP at a time; further ones are told to ask now and
+    /// then (multiple-clients). 0 turns it off.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = number(0..=1_000_000))]
+    max_sessions_per_browser: usize,
+    /// How often these ask.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    multi_session_interval: Duration,
+    /// Size at which a stream of type xhr-streaming or iframe ends, for its client to open the next: it keeps all of one.
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size)]
+    max_stream_bytes: usize,
+    /// How long a stream may be silent before it gets a few bytes that mean nothing.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_span)]
+    stream_heartbeat: Duration,
     /// Size of a request body or WebSocket message.
     #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = parse_message_size)]
     max_message_size: usize,
@@ -73,6 +86,10 @@ impl Limits {
         engine.max_inbox_bytes = self.max_inbox_bytes;
         engine.max_subscriptions = self.max_subscriptions;
         engine.max_wildcard_subscriptions = self.max_wildcard_subscriptions;
+        engine.max_sessions_per_browser = self.max_sessions_per_browser;
+        engine.multi_session_interval = self.multi_session_interval;
+        engine.max_stream_bytes = self.max_stream_bytes;
+        engine.stream_heartbeat = self.stream_heartbeat;
         engine.write_timeout = self.write_timeout;
         options.limits.max_bytes = self.max_message_size;
         options.handshake_timeout = self.handshake_timeout;

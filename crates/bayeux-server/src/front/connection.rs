@@ -1,5 +1,7 @@
 //! One connection: its requests, one after the other, until it ends, becomes a WebSocket, or turns out to be the application's.
 
+mod stream;
+
 use std::{
     future::poll_fn,
     net::IpAddr,
@@ -15,12 +17,12 @@ use super::{
     endpoint::{Endpoint, Judged},
     io::{Stream, Waiting, poll_fill, poll_write_all, write_some},
     linger::{LINGER, linger},
-    output::{self, After},
+    output::{self, After, Length},
     request::{BadHead, Framing, find_head, with_head},
 };
 use crate::{
-    http::{Method, Response},
-    reply::ReplyBody,
+    http::{Method, Response, wire::Headers},
+    reply::{Cut, ReplyBody},
     stats::count,
     websocket::{Socket, Upgraded},
 };
@@ -39,6 +41,15 @@ enum End {
     Silent,
     /// It is told why.
     Told(u16, String),
+}
+
+/// What comes next of a body.
+enum Next<B> {
+    Bytes(B),
+    /// It is over.
+    End,
+    /// The connection is, and the body is not to be finished.
+    Gone,
 }
 
 struct Connection<'e, T> {
@@ -72,6 +83,7 @@ pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -
             Ok(Judged::Upgrade(upgraded)) => return Box::pin(connection.upgrade(length, *upgraded)).await,
             Ok(Judged::Answer { response, after }) => {
                 connection.input.advance(length);
+                connection.bound_send_buffer(first);
                 connection.respond(response, after).await
             }
             Ok(Judged::Served { response, after, body }) => {
@@ -160,7 +172,7 @@ impl<T: Stream> Connection<'_, T> {
             Err(End::Silent) => return false,
             Err(End::Told(413, _)) => {
                 let refusal = with_head(&head, |head| {
-                    self.endpoint.bayeux.too_large(&head.endpoint_head(self.peer, self.endpoint.secure))
+                    self.endpoint.bayeux.too_large(&head.endpoint_head("", self.peer, self.endpoint.secure))
                 });
                 return match refusal {
                     Ok(response) => Box::pin(self.respond(response, After::Close)).await,
@@ -172,7 +184,7 @@ impl<T: Stream> Connection<'_, T> {
             }
         };
         let served = with_head(&head, |head| {
-            self.endpoint.bayeux.serve(&head.endpoint_head(self.peer, self.endpoint.secure), &body)
+            self.endpoint.bayeux.serve(&head.endpoint_head("", self.peer, self.endpoint.secure), &body)
         });
         // A held connect needs neither.
         drop((head, body));
@@ -250,55 +262,75 @@ impl<T: Stream> Connection<'_, T> {
 
     /// Writes a response, once its body is there. Returns whether the connection stays.
     async fn respond(&mut self, response: Response, after: After) -> bool {
+        if response.body.is_stream() {
+            // Boxed: few connections have one, and what it took is given back when it ends.
+            return Box::pin(self.stream(response, after)).await;
+        }
         let Response { status, headers, mut body, head_only } = response;
         let closes = headers.iter().any(|(name, _)| *name == "Connection");
-        let Some(mut bytes) = self.first_bytes(&mut body).await else {
-            return false;
+        let mut bytes = match self.next_bytes(&mut body, |body, cx| body.poll_next(cx)).await {
+            Next::Bytes(bytes) => bytes,
+            Next::End => Bytes::new(),
+            Next::Gone => return false,
         };
         // A connection that stayed would hold up the end of the server, and be cut by it.
-        let after = if closes || self.endpoint.bayeux.is_leaving() { After::Close } else { after };
+        let after = if closes || self.endpoint.bayeux.is_leaving() { after.closing() } else { after };
+        let length = Length::Bytes(bytes.len());
+        if head_only {
+            bytes.clear();
+        }
+        if !self.start(status, headers, length, &mut bytes, after).await {
+            return false;
+        }
+        // The kernel has taken the last byte: polled again, the body knows.
+        poll_fn(|cx| body.poll_next(cx)).await;
+        after.stays()
+    }
+
+    /// Writes the head of a response and the first bytes of its body.
+    async fn start(&mut self, status: u16, headers: Headers, length: Length, bytes: &mut Bytes, after: After) -> bool {
         let begun = poll_fn(|cx| {
             let write = |start: &[u8]| write_some(&mut self.io, cx, start);
-            Poll::Ready(output::with_start(status, &headers, &mut bytes, after, head_only, write))
+            Poll::Ready(output::with_start(status, &headers, length, bytes, after, write))
         });
         let Ok(mut left) = begun.await else {
             self.broken = true;
             return false;
         };
         drop(headers);
-        if !self.write(&mut left, &mut bytes).await {
-            return false;
-        }
-        // The kernel has taken the last byte: polled again, the body knows.
-        poll_fn(|cx| body.poll_next(cx)).await;
-        after != After::Close
+        self.write(&mut left, bytes).await
     }
 
-    /// The bytes of a body, which may be held. A peer that goes meanwhile takes nothing with it: the body is dropped.
-    async fn first_bytes(&mut self, body: &mut ReplyBody) -> Option<Bytes> {
+    /// What is to be written of a body next, which may take its time. A peer that goes meanwhile takes nothing with it: the body is
+    /// dropped.
+    async fn next_bytes<B>(
+        &mut self,
+        body: &mut ReplyBody,
+        mut poll: impl FnMut(&mut ReplyBody, &mut Context<'_>) -> Poll<Option<Result<B, Cut>>>,
+    ) -> Next<B> {
         let mut lent = None;
         poll_fn(|cx| {
             if lent.is_none() {
-                match body.poll_next(cx) {
-                    Poll::Ready(None) => return Poll::Ready(Some(Bytes::new())),
+                match poll(body, cx) {
+                    Poll::Ready(None) => return Poll::Ready(Next::End),
                     Poll::Ready(Some(Ok(bytes))) if body.lends() => lent = Some(bytes),
-                    Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Some(bytes)),
-                    Poll::Ready(Some(Err(_cut))) => return Poll::Ready(None),
+                    Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Next::Bytes(bytes)),
+                    Poll::Ready(Some(Err(Cut))) => return Poll::Ready(Next::Gone),
                     Poll::Pending => {}
                 }
             }
-            // A peer that closed earlier than they came has no claim to events: they go back as the body is dropped.
+            // A peer that closed earlier than they came has no claim to events: they go back as the body is dropped (BX-DL-8).
             if self.poll_peer(cx).is_ready() {
-                return Poll::Ready(None);
+                return Poll::Ready(Next::Gone);
             }
             if lent.is_none() {
                 return Poll::Pending;
             }
             match self.io.waiting(body.is_looked_at()) {
-                Waiting::End => Poll::Ready(None),
+                Waiting::End => Poll::Ready(Next::Gone),
                 // The runtime is about to learn of them.
                 Waiting::Bytes if self.room() > 0 => Poll::Pending,
-                Waiting::Bytes | Waiting::Nothing => Poll::Ready(lent.take()),
+                Waiting::Bytes | Waiting::Nothing => Poll::Ready(lent.take().map_or(Next::End, Next::Bytes)),
             }
         })
         .await

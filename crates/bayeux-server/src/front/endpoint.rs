@@ -37,8 +37,8 @@ impl Endpoint {
     /// # Errors
     /// It is malformed; the connection is closed after that is said.
     pub(super) fn judge(&self, head: &RequestHead<'_>, rest: &[u8], peer: IpAddr) -> Result<Judged, BadHead> {
-        let ours = self.is_ours(head.path);
-        if !ours && !self.options.endpoint_only {
+        let suffix = self.suffix(head.path);
+        if suffix.is_none() && !self.options.endpoint_only {
             return Ok(Judged::Foreign);
         }
         let framing = head.framing()?;
@@ -46,12 +46,13 @@ impl Endpoint {
         let after = match (head.keeps_alive(), head.is_old()) {
             (true, false) => After::Stay,
             (true, true) => After::StayOld,
-            (false, _) => After::Close,
+            (false, false) => After::Close,
+            (false, true) => After::CloseOld,
         };
         // A body that is not read would be taken for the next request.
-        let after_unread = if matches!(framing, Framing::None | Framing::Sized(0)) { after } else { After::Close };
-        let endpoint_head = head.endpoint_head(peer, self.secure);
-        if !ours {
+        let after_unread = if matches!(framing, Framing::None | Framing::Sized(0)) { after } else { after.closing() };
+        let endpoint_head = head.endpoint_head(suffix.unwrap_or_default(), peer, self.secure);
+        if suffix.is_none() {
             let text = format!("Nothing is here: the Bayeux endpoint is {}.", self.options.path);
             let response = Response::text(404, text).without_body(endpoint_head.method);
             return Ok(Judged::Answer { response, after: after_unread });
@@ -84,9 +85,14 @@ impl Endpoint {
         Ok(Judged::Read { framing, after, expects_continue })
     }
 
-    /// The endpoint's path, and every suffix of it (BX-EXT-1).
+    /// Whether a path is the endpoint's, which every suffix of its own is too (BX-EXT-1).
     pub(super) fn is_ours(&self, path: &str) -> bool {
-        let base = self.options.path.trim_end_matches('/');
-        path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.suffix(path).is_some()
+    }
+
+    /// What is behind the endpoint's own path and a slash; `None` if that path is not in front.
+    fn suffix<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let rest = path.strip_prefix(self.options.path.trim_end_matches('/'))?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
     }
 }

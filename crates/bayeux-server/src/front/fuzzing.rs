@@ -85,7 +85,7 @@ pub fn decode_form(body: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, D
 impl Head {
     fn of(head: &RequestHead<'_>) -> Self {
         let words = |bad: BadHead| bad.to_string();
-        let endpoint = head.endpoint_head(IpAddr::V4(Ipv4Addr::LOCALHOST), false);
+        let endpoint = head.endpoint_head("", IpAddr::V4(Ipv4Addr::LOCALHOST), false);
         let (expects, stays, old) = (head.expects_continue().map_err(words), head.keeps_alive(), head.is_old());
         Self {
             path: head.path.to_owned(),

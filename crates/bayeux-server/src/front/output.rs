@@ -15,6 +15,35 @@ pub(super) enum After {
     StayOld,
     /// It is closed.
     Close,
+    /// As `Close`, to a peer of HTTP/1.0, which knows no chunks.
+    CloseOld,
+}
+
+/// Where a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    Bytes(usize),
+    /// With its last chunk, or with the connection where the peer knows no chunks.
+    Streamed,
+}
+
+impl After {
+    pub(super) const fn stays(self) -> bool {
+        matches!(self, Self::Stay | Self::StayOld)
+    }
+
+    /// The same, and then it is closed.
+    pub(super) const fn closing(self) -> Self {
+        match self {
+            Self::Stay | Self::Close => Self::Close,
+            Self::StayOld | Self::CloseOld => Self::CloseOld,
+        }
+    }
+
+    /// Whether the peer knows chunks.
+    pub(super) const fn chunks(self) -> bool {
+        matches!(self, Self::Stay | Self::Close)
+    }
 }
 
 /// A body up to this size is copied behind its head: one piece is cheaper to write than two.
@@ -25,29 +54,26 @@ thread_local! {
     static START: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Gives `run` the head of a response, and its body if that is short; what is left of the body is to be written behind it.
-/// With `head_only` nothing is.
+/// Gives `run` the head of a response, and of its body what is in `body`, if that is short; what is left of it is to be written behind.
 pub(super) fn with_start<R>(
     status: u16,
     headers: &[(&'static str, Cow<'static, str>)],
+    length: Length,
     body: &mut Bytes,
     after: After,
-    head_only: bool,
     run: impl FnOnce(&[u8]) -> R,
 ) -> R {
     START.with_borrow_mut(|out| {
         out.clear();
-        start(out, status, headers, body.len(), after);
-        if head_only {
-            body.clear();
-        } else if body.len() <= SHORT_BYTES {
+        start(out, status, headers, length, after);
+        if body.len() <= SHORT_BYTES {
             out.extend_from_slice(&std::mem::take(body));
         }
         run(out)
     })
 }
 
-fn start(out: &mut Vec<u8>, status: u16, headers: &[(&'static str, Cow<'static, str>)], length: usize, after: After) {
+fn start(out: &mut Vec<u8>, status: u16, headers: &[(&'static str, Cow<'static, str>)], length: Length, after: After) {
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(out, status.into());
     line(out, &[" ", reason(status)]);
@@ -57,12 +83,17 @@ fn start(out: &mut Vec<u8>, status: u16, headers: &[(&'static str, Cow<'static, 
     match after {
         After::Stay => {}
         After::StayOld => line(out, &["Connection: keep-alive"]),
-        After::Close => line(out, &["Connection: close"]),
+        After::Close | After::CloseOld => line(out, &["Connection: close"]),
     }
-    if status != 204 {
-        out.extend_from_slice(b"Content-Length: ");
-        decimal(out, length);
-        line(out, &[]);
+    match length {
+        Length::Bytes(_) if status == 204 => {}
+        Length::Bytes(length) => {
+            out.extend_from_slice(b"Content-Length: ");
+            decimal(out, length);
+            line(out, &[]);
+        }
+        Length::Streamed if after.chunks() => line(out, &["Transfer-Encoding: chunked"]),
+        Length::Streamed => {}
     }
     date(out);
     line(out, &[]);

@@ -17,6 +17,8 @@ pub(super) struct RequestHead<'h> {
     pub(super) method: &'h str,
     /// Without scheme, authority and query.
     pub(super) path: &'h str,
+    /// What is behind the question mark; nothing, without one.
+    query: &'h str,
     /// HTTP/1.1 or later.
     modern: bool,
     headers: &'h [httparse::Header<'h>],
@@ -90,12 +92,13 @@ pub(super) fn with_head<R>(bytes: &[u8], run: impl FnOnce(&RequestHead<'_>) -> R
     let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
         return Err(BadHead::Malformed);
     };
-    Ok(run(&RequestHead { method, path: path_of(target), modern: version >= 1, headers: request.headers }))
+    let (path, query) = split_target(target);
+    Ok(run(&RequestHead { method, path, query, modern: version >= 1, headers: request.headers }))
 }
 
 impl<'h> RequestHead<'h> {
-    /// What the endpoint has to know.
-    pub(super) fn endpoint_head(&self, peer: IpAddr, secure: bool) -> Head<'h> {
+    /// What the endpoint has to know; `suffix` is what of the path is behind its own.
+    pub(super) fn endpoint_head(&self, suffix: &'h str, peer: IpAddr, secure: bool) -> Head<'h> {
         let raw = |name| self.all(name).next();
         Head {
             method: match self.method {
@@ -112,7 +115,11 @@ impl<'h> RequestHead<'h> {
                 host: self.text("host"),
             },
             cookies: self.all("cookie").collect(),
+            suffix,
+            query: self.query,
             content_type: self.text("content-type"),
+            accept: self.text("accept"),
+            last_event_id: self.text("last-event-id"),
             encoded: self.all("content-encoding").any(|value| !value.trim_ascii().eq_ignore_ascii_case(b"identity")),
             peer,
             secure,
@@ -189,15 +196,15 @@ fn read_length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()
 }
 
-/// The path of a target in origin form or absolute form; of any other form, all of it.
-fn path_of(target: &str) -> &str {
+/// The path of a target in origin form or absolute form, of any other form all of it; and its query.
+fn split_target(target: &str) -> (&str, &str) {
     let absolute = if target.starts_with('/') { None } else { target.split_once("://") };
     let path = match absolute {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |slash| &rest[slash..]),
         _ => target,
     };
-    let end = path.bytes().position(|byte| matches!(byte, b'?' | b'#'));
-    end.map_or(path, |end| &path[..end])
+    let path = path.split_once('#').map_or(path, |(path, _)| path);
+    path.split_once('?').unwrap_or((path, ""))
 }
 
 #[cfg(test)]
@@ -242,16 +249,19 @@ mod tests {
     }
 
     #[test]
-    fn the_path_is_found_in_every_form_of_target() {
-        for (target, path) in [
-            ("/bayeux", "/bayeux"),
-            ("/bayeux?a=/b", "/bayeux"),
-            ("http://host:1/bayeux/x?y", "/bayeux/x"),
-            ("http://host", "/"),
-            ("/a?u=http://b/c", "/a"),
-            ("*", "*"),
+    fn path_and_query_are_found_in_every_form_of_target() {
+        for (target, path, query) in [
+            ("/bayeux", "/bayeux", ""),
+            ("/bayeux?", "/bayeux", ""),
+            ("/bayeux?a=/b", "/bayeux", "a=/b"),
+            ("/bayeux?a=b?c#d?e", "/bayeux", "a=b?c"),
+            ("/bayeux#a?b", "/bayeux", ""),
+            ("http://host:1/bayeux/x?y", "/bayeux/x", "y"),
+            ("http://host", "/", ""),
+            ("/a?u=http://b/c", "/a", "u=http://b/c"),
+            ("*", "*", ""),
         ] {
-            assert_eq!(path_of(target), path, "{target}");
+            assert_eq!(split_target(target), (path, query), "{target}");
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn decode_form(body: &[u8], limits: &DecodeLimits) -> Result<Vec<Mess
 }
 
 /// `+` is a space, `%20` too.
-fn decode(value: &[u8]) -> Vec<u8> {
+pub(crate) fn decode(value: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     match percent_decode(&spaced).into() {
         Cow::Borrowed(_) => spaced,

@@ -71,6 +71,11 @@ impl AllowedOrigins {
         self.origins.is_empty()
     }
 
+    /// Those that are listed.
+    pub fn iter(&self) -> impl Iterator<Item = &Origin> {
+        self.origins.iter()
+    }
+
     /// Judges a request. `Origin` and `Sec-Fetch-Site`, as far as they are there, must both say same-origin; else the
     /// origin must be listed. The scheme is not compared with our own: TLS may end in front of us.
     pub fn judge(&self, head: &CrossSite<'_>) -> Site {
@@ -86,6 +91,14 @@ impl AllowedOrigins {
         }
         let host = head.host.and_then(|host| normal_authority(&origin.scheme, host));
         if fetch_same && host.as_ref() == Some(&origin.authority) { Site::Same } else { Site::Foreign }
+    }
+
+    /// Judges a request for a page in a frame, by what it says of the page around: a browser sends no `Origin` with it, so what the
+    /// page around says that it is stands for that. Whoever it is, messages are handed to a page of that origin alone.
+    pub fn judge_frame(&self, head: &CrossSite<'_>, parent: &str) -> Site {
+        let by_parent = self.judge(&CrossSite { origin: Some(parent), more_origins: false, ..*head });
+        let by_origin = head.origin.map_or(Site::Same, |_| self.judge(head));
+        if by_origin == Site::Foreign { Site::Foreign } else { by_parent }
     }
 }
 

@@ -9,12 +9,20 @@ use crate::http::gate::CrossSite;
 pub struct Head<'a> {
     /// The method.
     pub method: Method,
+    /// What of the path is behind the endpoint's own and a slash; nothing, without one.
+    pub suffix: &'a str,
+    /// What is behind the question mark in the URL, as it stands there.
+    pub query: &'a str,
     /// `Origin`, `Sec-Fetch-Site` and `Host`.
     pub site: CrossSite<'a>,
     /// All `Cookie` headers.
     pub cookies: Vec<&'a [u8]>,
     /// `Content-Type`.
     pub content_type: Option<&'a str>,
+    /// `Accept`.
+    pub accept: Option<&'a str>,
+    /// `Last-Event-ID`.
+    pub last_event_id: Option<&'a str>,
     /// Whether there is a `Content-Encoding` other than `identity`.
     pub encoded: bool,
     /// The address of the peer.
@@ -28,9 +36,9 @@ pub struct Head<'a> {
 pub enum Method {
     /// Messages.
     Post,
-    /// A look with a browser, or a WebSocket.
+    /// Messages in the query, a stream, a WebSocket, or a look with a browser.
     Get,
-    /// As `Get`, without a body.
+    /// A look, without a body.
     Head,
     /// A preflight.
     Options,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::wire::Headers;
 use crate::{http::head::Method, reply::ReplyBody};
 
 /// What to answer. Every response may not be stored nor sniffed (BX-HRD-9).
@@ -19,26 +20,24 @@ pub struct Response {
 }
 
 impl Response {
-    /// Bayeux messages (BX-LP-3).
-    pub(crate) fn messages(body: ReplyBody) -> Self {
-        Self::new(200, "application/json;charset=UTF-8", body)
+    pub(super) const fn new(status: u16, headers: Headers, body: ReplyBody) -> Self {
+        Self { status, headers, body, head_only: false }
     }
 
     /// A sentence for people: what happened, and what to do.
     pub(crate) fn text(status: u16, text: impl Into<String>) -> Self {
         let mut text = text.into();
         text.push('\n');
-        Self::new(status, "text/plain;charset=UTF-8", ReplyBody::now(text.into()))
+        Self::new(status, headers_of("text/plain;charset=UTF-8"), ReplyBody::now(text.into()))
     }
 
     pub(crate) fn page(html: String) -> Self {
-        Self::new(200, "text/html;charset=UTF-8", ReplyBody::now(html.into()))
+        Self::new(200, headers_of("text/html;charset=UTF-8"), ReplyBody::now(html.into()))
             .with("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        let body = ReplyBody::now(Bytes::new());
-        Self { status, headers: common(), body, head_only: false }
+        Self::new(status, common(), ReplyBody::now(Bytes::new()))
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
@@ -55,13 +54,20 @@ impl Response {
         self.head_only = method == Method::Head;
         self
     }
-
-    fn new(status: u16, content_type: &'static str, body: ReplyBody) -> Self {
-        Self { status, headers: common(), body, head_only: false }.with("Content-Type", content_type)
-    }
 }
 
-fn common() -> Vec<(&'static str, Cow<'static, str>)> {
+/// The headers of Bayeux messages (BX-LP-3).
+pub(super) fn messages_headers() -> Headers {
+    headers_of("application/json;charset=UTF-8")
+}
+
+fn headers_of(content_type: &'static str) -> Headers {
+    let mut headers = common();
+    headers.push(("Content-Type", content_type.into()));
+    headers
+}
+
+fn common() -> Headers {
     let mut headers = Vec::with_capacity(4);
     headers.extend([("Cache-Control", "no-store".into()), ("X-Content-Type-Options", "nosniff".into())]);
     headers

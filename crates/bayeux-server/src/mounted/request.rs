@@ -25,6 +25,8 @@ pub(super) fn head(request: &HttpRequest) -> Head<'_> {
             HttpMethod::OPTIONS => Method::Options,
             _ => Method::Other,
         },
+        suffix: request.match_info().get(super::SUFFIX).unwrap_or_default(),
+        query: request.query_string(),
         site: CrossSite {
             origin: text(header::ORIGIN).or_else(|| request.headers().get(header::ORIGIN).map(|_| "null")),
             more_origins: request.headers().get_all(header::ORIGIN).count() > 1,
@@ -33,6 +35,8 @@ pub(super) fn head(request: &HttpRequest) -> Head<'_> {
         },
         cookies: request.headers().get_all(header::COOKIE).map(header::HeaderValue::as_bytes).collect(),
         content_type: text(header::CONTENT_TYPE),
+        accept: text(header::ACCEPT),
+        last_event_id: text(header::HeaderName::from_static("last-event-id")),
         encoded: encodings.any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")),
         peer: request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip()),
         secure: request.app_config().secure(),

@@ -122,6 +122,15 @@ impl Http {
 
     /// The next answer. That to a HEAD tells the length of a body that does not come.
     pub(crate) fn answer_to(&mut self, method: &str) -> Response {
+        let mut response = self.answer_head();
+        if response.status >= 200 && response.status != 204 && method != "HEAD" {
+            response.body = self.body(&response);
+        }
+        response
+    }
+
+    /// The head of the next answer.
+    pub(crate) fn answer_head(&mut self) -> Response {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("a status line");
         let status = line
@@ -138,10 +147,7 @@ impl Http {
             };
             headers.push((name.to_owned(), value.to_owned()));
         }
-        let mut response = Response { status, headers, body: Vec::new() };
-        if status >= 200 && status != 204 && method != "HEAD" {
-            response.body = self.body(&response);
-        }
+        let response = Response { status, headers, body: Vec::new() };
         if let Some(cookie) = response.header("set-cookie").and_then(|cookie| cookie.split(';').next()) {
             self.cookie = Some(cookie.to_owned());
         }
@@ -155,7 +161,7 @@ impl Http {
         String::from_utf8_lossy(&rest).into_owned()
     }
 
-    fn body(&mut self, response: &Response) -> Vec<u8> {
+    pub(crate) fn body(&mut self, response: &Response) -> Vec<u8> {
         if let Some(length) = response.header("content-length") {
             let mut body = vec![0; length.parse().expect("a length")];
             self.stream.read_exact(&mut body).expect("the whole body");
@@ -163,17 +169,21 @@ impl Http {
         }
         assert_eq!(response.header("transfer-encoding"), Some("chunked"));
         let mut body = Vec::new();
-        loop {
-            let mut line = String::new();
-            self.stream.read_line(&mut line).expect("a chunk");
-            let length = usize::from_str_radix(line.trim_end(), 16).expect("a chunk's length");
-            let mut chunk = vec![0; length + 2];
-            self.stream.read_exact(&mut chunk).expect("the whole chunk");
-            if length == 0 {
-                return body;
-            }
-            body.extend_from_slice(&chunk[..length]);
+        while let Some(chunk) = self.chunk() {
+            body.extend_from_slice(&chunk);
         }
+        body
+    }
+
+    /// The next chunk of a body; `None` is its end.
+    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("a chunk");
+        let length = usize::from_str_radix(line.trim_end(), 16).expect("a chunk's length");
+        let mut chunk = vec![0; length + 2];
+        self.stream.read_exact(&mut chunk).expect("the whole chunk");
+        chunk.truncate(length);
+        (length > 0).then_some(chunk)
     }
 
     pub(crate) fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
@@ -358,7 +368,7 @@ pub(crate) fn channels(messages: &[Value]) -> Vec<&str> {
     messages.iter().filter_map(|message| message["channel"].as_str()).collect()
 }
 
-fn with_id(mut batch: Value, id: &str) -> Value {
+pub(crate) fn with_id(mut batch: Value, id: &str) -> Value {
     for message in batch.as_array_mut().into_iter().flatten() {
         if let Some(message) = message.as_object_mut()
             && !id.is_empty()

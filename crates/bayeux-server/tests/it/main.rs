@@ -7,6 +7,7 @@ mod client;
 mod front;
 mod hostile;
 mod server;
+mod transport;
 
 macro_rules! under {
     ($name:ident, $front:expr) => {
@@ -14,6 +15,7 @@ macro_rules! under {
         mod $name {
             const FRONT: crate::server::Front = $front;
 
+            mod closing;
             mod cross_site;
             mod hijack;
             mod hostile;
@@ -21,7 +23,9 @@ macro_rules! under {
             mod moving;
             mod origins;
             mod pausing;
+            mod scripts;
             mod shutdown;
+            mod streams;
             mod websocket;
         }
     };

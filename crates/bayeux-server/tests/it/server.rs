@@ -34,12 +34,13 @@ pub(crate) struct Gate {
     pub(crate) left: Barrier,
 }
 
-/// Short times, one listed origin, two workers.
+/// Short times, one listed origin, two workers, every transport.
 pub(crate) fn options() -> Options {
     let mut options = Options::default();
     options.engine.timeout = Duration::from_millis(400);
     options.allow_origin = AllowedOrigins::parse(["https://listed.example"]).expect("an origin");
     options.shards = 2;
+    options.offer_callback_polling();
     options
 }
 

@@ -153,6 +153,36 @@ fn bx_hrd_8_sec_fetch_site_must_agree() {
 }
 
 #[test]
+fn bx_hrd_8_a_frame_is_judged_by_the_page_around_it() {
+    let listed = AllowedOrigins::parse(["https://listed.example"]).expect("it is an origin");
+    let (own, other, evil) = ("http://app.example:8080", "https://listed.example", "https://evil.example");
+    for (parent, origin, site, allowed) in [
+        (own, None, None, true),
+        (own, None, Some("same-origin"), true),
+        (own, None, Some("cross-site"), false),
+        (own, Some(own), Some("same-origin"), true),
+        (own, Some(evil), Some("same-origin"), false),
+        (other, None, Some("cross-site"), true),
+        (other, None, None, true),
+        (other, Some(other), Some("cross-site"), true),
+        (other, Some(evil), Some("cross-site"), false),
+        (other, Some("null"), Some("cross-site"), false),
+        (evil, None, None, false),
+        (evil, Some(own), Some("same-origin"), false),
+        ("null", None, Some("same-origin"), false),
+        ("*", None, Some("same-origin"), false),
+        ("", None, Some("same-origin"), false),
+        ("https://listed.example'+alert(1)+'", None, None, false),
+    ] {
+        let head = CrossSite { origin, more_origins: false, sec_fetch_site: site, host: Some(HOST) };
+        let judged = listed.judge_frame(&head, parent);
+        assert_eq!(judged != Site::Foreign, allowed, "{parent} {origin:?} {site:?}");
+        let twice = CrossSite { origin: Some(own), more_origins: true, ..head };
+        assert_eq!(listed.judge_frame(&twice, parent), Site::Foreign, "{parent}");
+    }
+}
+
+#[test]
 fn two_origin_headers_are_foreign() {
     let head = CrossSite {
         origin: Some("http://app.example"),

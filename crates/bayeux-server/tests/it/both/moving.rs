@@ -1,14 +1,15 @@
-//! A session moves between long-polling and WebSocket under traffic and loses nothing.
+//! A session moves between transports under traffic and loses nothing.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use bayeux_engine::{ClientId, Time};
 use serde_json::{Value, json};
 
 use super::FRONT;
 use crate::{
-    client::{Http, Ws, closed_sockets_take_nothing, connect},
-    server::{Server, options, wait_until},
+    client::{Http, Ws, closed_sockets_take_nothing},
+    server::{Server, options},
+    transport::{Receiver, TRANSPORTS, Transport},
 };
 
 fn numbers(messages: &[Value]) -> impl Iterator<Item = u64> {
@@ -51,65 +52,75 @@ impl Drop for OnDrop<'_> {
     }
 }
 
-/// Reads an old connection to its connect's reply.
-fn is_answered(messages: &[Value]) -> bool {
-    messages.iter().any(|message| message["channel"] == "/meta/connect")
+/// Events published and not read yet, at most: less than a session's queue has room for.
+const AHEAD: usize = 100;
+/// Moves each way.
+const MOVES: usize = 20;
+
+/// Publishes 1, 2, 3 and so on, as fast as they are read, until it is told to stop. Over a WebSocket: requests are counted.
+fn publish(mut publisher: Ws, read: &AtomicUsize, stop: &AtomicBool) -> u64 {
+    let mut sent = 0;
+    while !stop.load(Relaxed) {
+        if sent as usize >= read.load(Relaxed) + AHEAD {
+            std::thread::yield_now();
+            continue;
+        }
+        let batch: Vec<_> = (1..=5).map(|n| json!({"channel": "/a", "data": sent + n})).collect();
+        let replies = publisher.call(Value::Array(batch));
+        assert!(replies.iter().all(|reply| reply["successful"] == true), "{replies:?}");
+        sent += 5;
+    }
+    sent
+}
+
+/// Moves to and fro between two transports while somebody publishes; each time, the old connection is read to its end first.
+fn moves(server: &Server, transports: [Transport; 2]) {
+    let mut session = Http::session(server);
+    session.subscribe("/a");
+    let publisher = Ws::session(server);
+    let (read, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (mut got, mut sent) = (Vec::new(), 0);
+    std::thread::scope(|scope| {
+        let publishing = scope.spawn(|| publish(publisher, &read, &stop));
+        let stopping = OnDrop(&stop);
+        let mut old: Option<Receiver> = None;
+        for n in 0..=2 * MOVES {
+            let mut new = Receiver::served(server, &session, transports[n % 2], &format!("{n}"));
+            if let Some(mut old) = old {
+                while let Some(batch) = old.next() {
+                    got.extend(numbers(&batch));
+                }
+            }
+            read.store(got.len(), Relaxed);
+            // Some are read on the new connection before the next one takes over.
+            if n % 3 > 0 {
+                got.extend(new.next().iter().flat_map(|batch| numbers(batch)));
+            }
+            old = Some(new);
+        }
+        drop(stopping);
+        sent = publishing.join().expect("all was accepted");
+        let mut last = old.expect("there were moves");
+        while got.len() < sent as usize {
+            match last.next() {
+                Some(batch) => got.extend(numbers(&batch)),
+                None => last = Receiver::open(server, &session, transports[0], "rest"),
+            }
+        }
+    });
+    let expected: Vec<u64> = (1..=sent).collect();
+    assert_eq!(got, expected, "{transports:?}");
 }
 
 #[test]
-fn bx_ws_1_twenty_moves_each_way_lose_nothing() {
+fn bx_dl_8_twenty_moves_between_any_two_transports_lose_nothing() {
     let mut options = options();
-    // No connect is answered by time: each answer on an old connection says that the new one has taken over.
+    // No connect is answered by time: each end of an old connection says that the new one has taken over.
     options.engine.timeout = std::time::Duration::from_secs(60);
     let server = Server::with(FRONT, options);
-    let mut http = Http::session(&server);
-    http.subscribe("/a");
-    let mut publisher = Http::session(&server);
-    let mut sent = 0;
-    let mut publish = || {
-        for _ in 0..5 {
-            sent += 1;
-            publisher.post(json!([{"channel": "/a", "data": sent}]));
+    for (at, from) in TRANSPORTS.into_iter().enumerate() {
+        for to in &TRANSPORTS[at + 1..] {
+            moves(&server, [from, *to]);
         }
-        sent
-    };
-    let mut got = Vec::new();
-    let mut last = 0;
-    for _ in 0..20 {
-        // Two connections have no order between them: each connect is known to have been served before the next is sent.
-        let served = server.bayeux.stats().requests;
-        http.ask_batch(connect("poll"));
-        wait_until(|| server.bayeux.stats().requests > served);
-        publish();
-        let mut socket = Ws::upgrade(http.again(&server));
-        socket.send(connect("socket"));
-        socket.send(json!([]));
-        let mut pushed = Vec::new();
-        loop {
-            let messages = socket.messages();
-            pushed.extend(numbers(&messages));
-            if messages.is_empty() {
-                break;
-            }
-        }
-        publish();
-        got.extend(numbers(&http.answer().messages()));
-        got.append(&mut pushed);
-        publish();
-        http.ask_batch(connect("back"));
-        loop {
-            let messages = socket.messages();
-            got.extend(numbers(&messages));
-            if is_answered(&messages) {
-                break;
-            }
-        }
-        last = publish();
-        got.extend(numbers(&http.answer().messages()));
     }
-    while got.len() < last as usize {
-        got.extend(numbers(&http.post(connect("rest"))));
-    }
-    let expected: Vec<u64> = (1..=last).collect();
-    assert_eq!(got, expected);
 }

@@ -1,10 +1,14 @@
-//! Which origins may post and upgrade, as the table says: with and without a list, on `app.example`.
+//! Which origins may post, stream and upgrade, as the table says: with and without a list, on `app.example`.
 
 use super::FRONT;
 use crate::{
     client::{Http, UPGRADE, handshake},
     hostile::show,
     server::{Server, options},
+    transport::{
+        Transport::{EventSource, Iframe},
+        ask_by_get, encoded,
+    },
 };
 
 /// What an origin is to a server on `app.example`.
@@ -117,7 +121,7 @@ const ORIGINS: &[(&[&str], Who)] = &[
 ];
 
 #[test]
-fn bx_hrd_8_the_table_of_origins_holds_for_posts_and_upgrades_with_and_without_a_list() {
+fn bx_hrd_8_the_table_of_origins_holds_for_posts_streams_and_upgrades_with_and_without_a_list() {
     let mut cases = 0;
     for list in [&LIST[..], &[]] {
         let mut options = options();
@@ -131,16 +135,62 @@ fn bx_hrd_8_the_table_of_origins_holds_for_posts_and_upgrades_with_and_without_a
             let upgrade = Http::open(&server).request("GET", "/bayeux", &[&UPGRADE[..], &headers].concat(), b"");
             let expected = if allowed { (200, 101) } else { (403, 403) };
             assert_eq!((post.status, upgrade.status), expected, "{origins:?} {list:?}");
+            for transport in [EventSource, Iframe] {
+                let mut stream = Http::open(&server);
+                ask_by_get(&mut stream, &transport.connect("c"), "", &headers);
+                let head = stream.answer_head();
+                assert_eq!(head.status, expected.0, "{transport:?} {origins:?} {list:?}");
+                let cors = origins.first().copied().filter(|_| *who == Listed && allowed);
+                assert_eq!(head.header("access-control-allow-origin"), cors, "{transport:?} {origins:?} {list:?}");
+                assert_eq!(head.header("access-control-allow-credentials"), cors.map(|_| "true"));
+            }
             let cors = origins.first().copied().filter(|_| *who == Listed && allowed);
             assert_eq!(post.header("access-control-allow-origin"), cors, "{origins:?} {list:?}");
             assert_eq!(upgrade.header("access-control-allow-origin"), None);
             let refused = server.bayeux.stats().cross_site_refused - before;
-            assert_eq!(refused, if allowed { 0 } else { 2 }, "{origins:?} {list:?}");
-            cases += 2;
+            assert_eq!(refused, if allowed { 0 } else { 4 }, "{origins:?} {list:?}");
+            cases += 4;
         }
         let opened = 2 * ORIGINS.iter().filter(|(_, who)| *who == Own || (*who == Listed && !list.is_empty())).count();
         assert_eq!(server.bayeux.engine().stats().sessions_opened as usize, opened / 2, "nothing else took effect");
     }
     show(&format!("origins: {} rows, {cases} cases", ORIGINS.len()));
     assert!(ORIGINS.len() >= 60);
+}
+
+/// A browser says nothing of the page around a frame: the frame's URL does, by what is the origin of that page. Each row of the table
+/// but those of which a URL can say nothing.
+#[test]
+fn bx_hrd_8_the_page_around_a_frame_is_of_an_origin_that_may_have_it() {
+    let mut options = options();
+    options.allow_origin = bayeux_server::AllowedOrigins::parse(LIST).expect("they are origins");
+    let server = Server::with(FRONT, options);
+    let mut cases = 0;
+    for (origins, who) in ORIGINS {
+        let [origin] = origins else { continue };
+        // What surrounds a header is no part of it; of a parameter it is one.
+        let who = if origin.trim() == *origin { *who } else { Foreign };
+        for site in [None, Some("same-origin"), Some("cross-site")] {
+            let headers: Vec<_> = site.map(|site| ("Sec-Fetch-Site", site)).into_iter().collect();
+            let mut frame = Http::open(&server);
+            let parent = format!("&origin={}", encoded(origin.as_bytes()));
+            ask_by_get(&mut frame, &Iframe.connect("c"), &parent, &headers);
+            let head = frame.answer_head();
+            // A page of another site that says it is of this one is not.
+            let allowed = who == Listed || (who == Own && site != Some("cross-site"));
+            assert_eq!(head.status, if allowed { 200 } else { 403 }, "{origin} {site:?}");
+            if allowed {
+                let policy = head.header("content-security-policy").expect("a policy");
+                assert!(policy.ends_with(&format!("; frame-ancestors 'self' {}", LIST.join(" "))), "{policy}");
+                let page = String::from_utf8_lossy(&frame.body(&head)).into_owned();
+                let target = page.split_once("postMessage(b,'").and_then(|(_, rest)| rest.split_once("')}</script>"));
+                let target = target.unwrap_or_else(|| panic!("no target in {page}")).0;
+                let normal = |text: &str| text.to_ascii_lowercase().replace(":443", "").replace(":80", "");
+                assert!(origin.contains("[2001") || normal(target) == normal(origin), "{target} {origin}");
+            }
+            cases += 1;
+        }
+    }
+    show(&format!("frames: {cases} cases"));
+    assert!(cases >= 180);
 }

@@ -1,0 +1,51 @@
+//! A stream on the connection itself: whatever its session has to say in one turn goes out in one write.
+
+use bytes::Bytes;
+
+use super::{Connection, Next};
+use crate::{
+    front::{
+        io::Stream,
+        output::{After, Length},
+    },
+    http::Response,
+};
+
+/// The end of a chunked body.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+impl<T: Stream> Connection<'_, T> {
+    /// Writes a response that comes in pieces, each as soon as the one before was taken. Returns whether the connection stays.
+    pub(super) async fn stream(&mut self, response: Response, after: After) -> bool {
+        let Response { status, headers, mut body, .. } = response;
+        // To a peer that knows no chunks, the end of the connection is the end of the body.
+        let after = if after.chunks() { after } else { after.closing() };
+        let last = || Bytes::from_static(if after.chunks() { LAST_CHUNK } else { b"" });
+        let (mut headers, mut ended) = (Some(headers), false);
+        while !ended {
+            let (mut bytes, mut end) = match self.next_bytes(&mut body, |body, cx| body.poll_piece(cx)).await {
+                Next::Bytes(piece) => {
+                    ended = body.is_over();
+                    let bytes = if after.chunks() { piece.framed() } else { piece.data() };
+                    (bytes, if ended { last() } else { Bytes::new() })
+                }
+                Next::End => {
+                    ended = true;
+                    (last(), Bytes::new())
+                }
+                Next::Gone => return false,
+            };
+            if let Some(headers) = headers.take()
+                && !self.start(status, headers, Length::Streamed, &mut bytes, after).await
+            {
+                return false;
+            }
+            if !self.write(&mut bytes, &mut end).await {
+                return false;
+            }
+        }
+        // The kernel has taken the last byte: polled again, the body knows.
+        self.next_bytes(&mut body, |body, cx| body.poll_piece(cx)).await;
+        after.stays() && !self.endpoint.bayeux.is_leaving()
+    }
+}
