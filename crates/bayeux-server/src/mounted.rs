@@ -96,9 +96,29 @@ fn respond(response: Response) -> HttpResponse {
 
 struct Body {
     reply: ReplyBody,
-    /// Events about to be written to a stream, and the turn of the runtime that they wait for: then actix reads from the connection, and
-    /// drops the body if its peer has gone (BX-DL-8).
-    events: Option<Box<(Bytes, Turn)>>,
+    /// Events about to be written, and what they wait for: a peer that is gone would take them with it (BX-DL-8).
+    events: Option<Box<(Bytes, Look)>>,
+}
+
+/// The connection is actix's, and so is the look at it.
+enum Look {
+    /// The runtime is to look at its connections.
+    Turn(Turn),
+    /// actix reads what was found there before it asks for more of the body, and gives the connection up after that: so it is to ask
+    /// once more.
+    Read,
+}
+
+impl Body {
+    fn poll_look(look: &mut Look, cx: &mut Context<'_>) -> Poll<()> {
+        let Look::Turn(turn) = look else {
+            return Poll::Ready(());
+        };
+        ready!(Pin::new(turn).poll(cx));
+        *look = Look::Read;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 impl MessageBody for Body {
@@ -116,14 +136,14 @@ impl MessageBody for Body {
         let Self { reply, events } = self.get_mut();
         if events.is_none() {
             match ready!(reply.poll_next(cx)) {
-                Some(Ok(bytes)) if reply.is_stream() && reply.lends() && !reply.is_looked_at() => {
-                    *events = Some(Box::new((bytes, Turn::default())));
+                Some(Ok(bytes)) if reply.needs_look() => {
+                    *events = Some(Box::new((bytes, Look::Turn(Turn::default()))));
                 }
                 next => return Poll::Ready(next),
             }
         }
         if let Some(waiting) = events {
-            ready!(Pin::new(&mut waiting.1).poll(cx));
+            ready!(Self::poll_look(&mut waiting.1, cx));
         }
         Poll::Ready(events.take().map(|waiting| Ok(waiting.0)))
     }

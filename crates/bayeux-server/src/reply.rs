@@ -58,7 +58,7 @@ impl ReplyBody {
     }
 
     pub(crate) fn lent(bayeux: &Bayeux, bytes: Bytes, tickets: Vec<Ticket>) -> Self {
-        Self { state: State::Lent(bytes, Loan { bayeux: bayeux.clone(), tickets, looked: false }) }
+        Self { state: State::Lent(bytes, Loan { bayeux: bayeux.clone(), tickets, looked: None }) }
     }
 
     pub(crate) fn held(bayeux: &Bayeux, ticket: Ticket, wire: Option<Box<dyn Wire>>) -> Self {
@@ -100,8 +100,17 @@ impl ReplyBody {
     /// Whether the runtime has looked at the connection since the events that are lent were published.
     pub(crate) fn is_looked_at(&self) -> bool {
         match &self.state {
-            State::Written(loan) => loan.looked,
+            State::Written(loan) => loan.looked == Some(true),
             State::Stream(stream) => stream.is_looked_at(),
+            _ => false,
+        }
+    }
+
+    /// Whether events are lent that the connection waited for while the runtime did not look at it.
+    pub(crate) fn needs_look(&self) -> bool {
+        match &self.state {
+            State::Written(loan) => loan.looked == Some(false),
+            State::Stream(stream) => stream.lends() && !stream.is_looked_at(),
             _ => false,
         }
     }
@@ -209,8 +218,8 @@ pub(crate) fn body(frame: Vec<u8>) -> Bytes {
 struct Loan {
     bayeux: Bayeux,
     tickets: Vec<Ticket>,
-    /// The runtime has looked at the connection since they were published. Not known of those that did not wait for it.
-    looked: bool,
+    /// Whether the runtime has looked at the connection since they were published; not known of those that were there before it.
+    looked: Option<bool>,
 }
 
 impl Loan {
@@ -249,7 +258,7 @@ impl Hold {
                 let loan = lent.then(|| Loan {
                     bayeux: self.bayeux.clone(),
                     tickets: vec![ticket],
-                    looked: worker::has_looked(&self.bayeux, marked),
+                    looked: Some(worker::has_looked(&self.bayeux, marked)),
                 });
                 let bytes = match &self.wire {
                     Some(wire) => whole(&**wire, &frame[HEADROOM..]),

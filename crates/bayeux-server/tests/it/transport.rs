@@ -26,6 +26,9 @@ pub(crate) const TRANSPORTS: [Transport; 6] =
 
 pub(crate) const STREAMS: [Transport; 3] = [EventSource, XhrStreaming, Iframe];
 
+/// Where events come by themselves.
+pub(crate) const PUSHED: [Transport; 4] = [WebSocket, EventSource, XhrStreaming, Iframe];
+
 impl Transport {
     pub(crate) const fn name(self) -> &'static str {
         match self {

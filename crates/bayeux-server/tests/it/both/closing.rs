@@ -1,6 +1,10 @@
 //! A connection that closes takes nothing with it, whatever its transport; and a session that is over says so on each.
 
-use std::{io::Read, net::Shutdown, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::Shutdown,
+    time::Duration,
+};
 
 use serde_json::json;
 use socket2::SockRef;
@@ -30,27 +34,24 @@ fn waiting(server: &Server, session: &Http, transport: Transport) -> Receiver {
     receiver
 }
 
-#[test]
-fn bx_dl_8_a_peer_that_closed_before_a_publish_takes_nothing_with_it() {
-    let server = Server::start(FRONT);
-    let mut publisher = Http::session(&server);
-    for transport in TRANSPORTS {
-        let mut session = Http::session(&server);
+/// Connections that close, each before an event is published: it goes to the session's next connection.
+pub(super) fn closed_connections_take_nothing(server: &Server, transports: &[Transport], rounds: usize) {
+    let mut publisher = Http::session(server);
+    for transport in transports {
+        let mut session = Http::session(server);
         session.subscribe("/a");
-        for n in 0..150 {
+        for n in 0..rounds {
             let close = [Close::Fin, Close::Reset, Close::Talking][n % 3];
-            let gone = waiting(&server, &session, transport);
+            let gone = waiting(server, &session, *transport);
+            let mut stream = gone.http().stream();
             match close {
                 Close::Fin => {}
                 Close::Reset => {
-                    let socket = SockRef::from(gone.http().stream());
-                    socket.set_linger(Some(Duration::ZERO)).expect("a socket option");
+                    let none = Some(Duration::ZERO);
+                    SockRef::from(stream).set_linger(none).expect("a socket option");
                 }
-                Close::Talking if transport == Transport::WebSocket => {}
-                Close::Talking => {
-                    use std::io::Write;
-                    gone.http().stream().write_all(b"POST /bayeux HTTP/1.1\r\n").expect("the server reads");
-                }
+                Close::Talking if *transport == Transport::WebSocket => {}
+                Close::Talking => stream.write_all(b"POST /bayeux HTTP/1.1\r\n").expect("the server reads"),
             }
             drop(gone);
             publisher.post(json!([{"channel": "/a", "data": n}]));
@@ -59,6 +60,11 @@ fn bx_dl_8_a_peer_that_closed_before_a_publish_takes_nothing_with_it() {
             assert_eq!(event, (vec!["/a", "/meta/connect"], &json!(n)), "{transport:?} {close:?}");
         }
     }
+}
+
+#[test]
+fn bx_dl_8_a_peer_that_closed_before_a_publish_takes_nothing_with_it() {
+    closed_connections_take_nothing(&Server::start(FRONT), &TRANSPORTS, 240);
 }
 
 #[test]

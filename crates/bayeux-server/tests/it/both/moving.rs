@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use bayeux_engine::{ClientId, Time};
 use serde_json::{Value, json};
 
-use super::FRONT;
+use super::{FRONT, closing::closed_connections_take_nothing};
 use crate::{
     client::{Http, Ws, closed_sockets_take_nothing},
     server::{Server, options},
-    transport::{Receiver, TRANSPORTS, Transport},
+    transport::{Receiver, STREAMS, TRANSPORTS, Transport},
 };
 
 fn numbers(messages: &[Value]) -> impl Iterator<Item = u64> {
@@ -18,7 +18,7 @@ fn numbers(messages: &[Value]) -> impl Iterator<Item = u64> {
 
 /// Whoever exports a session delivers what waits in its shard, on another thread than the connections of the others.
 #[test]
-fn exports_beside_closed_sockets_take_nothing_from_these() {
+fn exports_beside_closed_connections_take_nothing_from_these() {
     let server = Server::start(FRONT);
     let others: Vec<_> = (0..8).map(|_| Http::session(&server)).collect();
     let over = AtomicBool::new(false);
@@ -38,6 +38,7 @@ fn exports_beside_closed_sockets_take_nothing_from_these() {
         });
         let over = OnDrop(&over);
         closed_sockets_take_nothing(|| Http::open(&server), |_| {});
+        closed_connections_take_nothing(&server, &STREAMS, 300);
         drop(over);
         moving.join().expect("they were moved");
     });

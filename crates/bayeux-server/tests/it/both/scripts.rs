@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::FRONT;
 use crate::{
     client::{Http, Response, channels, connect, handshake},
-    server::{Server, options, wait_until},
+    server::{Server, wait_until},
     transport::{Receiver, Transport, ask_by_get, call_by_script, encoded, script_messages},
 };
 

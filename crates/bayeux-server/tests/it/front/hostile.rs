@@ -12,9 +12,10 @@ use socket2::SockRef;
 
 use super::tls::Keys;
 use crate::{
-    client::{Http, Ws, connect},
+    client::{Http, connect},
     hostile::{Attack, Counter},
     server::{Front, Server, options},
+    transport::{PUSHED, Receiver, TRANSPORTS},
 };
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -149,32 +150,25 @@ fn slow_heads_and_bodies_are_let_go_in_their_time() {
     for slow in SLOW {
         attack.case(slow.name, slow.counter, |server| slow.run(server));
     }
-    attack.case("a reply that is not read", Counter::writes_timed_out, |server| {
-        let mut peer = Http::session(server);
-        SockRef::from(peer.stream()).set_recv_buffer_size(2048).expect("a socket option");
-        peer.subscribe("/slow");
-        let mut publisher = Http::session(server);
-        for _ in 0..50 {
-            publisher.post(json!([{"channel": "/slow", "data": "x".repeat(4000)}]));
-        }
-        peer.ask_batch(connect("never read"));
-        reset(&mut peer);
-    });
-    attack.case("a socket that is not read", Counter::writes_timed_out, |server| {
-        let mut peer = Ws::session(server);
-        SockRef::from(peer.http.stream()).set_recv_buffer_size(2048).expect("a socket option");
-        peer.call(json!([{"channel": "/meta/subscribe", "subscription": "/slow"}]));
-        let mut publisher = Http::session(server);
-        for _ in 0..50 {
-            publisher.post(json!([{"channel": "/slow", "data": "x".repeat(4000)}]));
-        }
-        reset(&mut peer.http);
-    });
+    for transport in TRANSPORTS {
+        attack.case(transport.name(), Counter::writes_timed_out, |server| {
+            let mut session = Http::session(server);
+            session.subscribe("/slow");
+            let mut publisher = Http::session(server);
+            let slow = PUSHED.contains(&transport).then(|| Receiver::served(server, &session, transport, "never read"));
+            for _ in 0..50 {
+                publisher.post(json!([{"channel": "/slow", "data": "x".repeat(4000)}]));
+            }
+            let slow = slow.unwrap_or_else(|| Receiver::open(server, &session, transport, "never read"));
+            SockRef::from(slow.http().stream()).set_recv_buffer_size(2048).expect("a socket option");
+            reset(slow.http());
+        });
+    }
     attack.end("slow peers");
 }
 
 /// Waits, without reading, until the server has given the connection up.
-fn reset(peer: &mut Http) {
+fn reset(peer: &Http) {
     let until = Instant::now() + 20 * SHORT;
     while SockRef::from(peer.stream()).take_error().expect("it can be asked").is_none() {
         assert!(Instant::now() < until, "the write is not given up");
