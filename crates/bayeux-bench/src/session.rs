@@ -102,7 +102,10 @@ impl Session {
             session.call(server, "/meta/subscribe", &subscribe)?;
         }
         if transport.streams() {
-            session.connect = stream::request(transport, server, &session.cookie, &connect(""));
+            session.connect = match transport {
+                Transport::XhrStreaming => session.wrap(server, &connect("")),
+                _ => stream::request(transport, server, &session.cookie, &connect("")),
+            };
             session.stream.write_all(&session.connect)?;
             session.read_opening()?;
             return Ok(session);
