@@ -46,7 +46,11 @@ pub(crate) enum Command {
     /// them. With --rate it is open: publishes leave at their time whatever comes back, and latency counts from the time at
     /// which a publish was due, so that a server that stalls can't hide it.
     Fanout(Fanout),
-    /// Resident memory of sessions that wait: WebSockets with a held connect, or held long-polls.
+    /// All transports side by side, with `ack` and without: CPU for each delivery, and memory of sessions that wait.
+    ///
+    /// Each is measured on a server of its own, in turn, in one run, and compared with WebSocket.
+    Transports(Transports),
+    /// Resident memory of sessions that wait: WebSockets with a held connect, held long-polls, or streams.
     Idle(Idle),
     /// Subscribers that stop reading, beside others: memory, how their sessions end, and the latency of the others.
     ///
@@ -89,7 +93,8 @@ pub(crate) struct Report {
 pub(crate) struct Fanout {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// How subscribers connect. The publisher has a WebSocket always.
+    /// How subscribers connect: websocket or long-polling, which have a floor; for the others see `transports`. The publisher has a
+    /// WebSocket always.
     #[arg(long, value_enum, default_value_t = Transport::Websocket)]
     pub(crate) transport: Transport,
     /// Rooms, each a channel of its own; publishes go to one after the other.
@@ -111,6 +116,26 @@ pub(crate) struct Fanout {
     #[command(flatten)]
     pub(crate) length: Length,
     /// Print JSON in place of the text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Transports {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// Subscribers of the one room.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) members: u32,
+    /// Publishes in one write before anything is waited for.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) in_flight: u32,
+    /// Idle sessions of each transport; 0 leaves them out.
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    pub(crate) sessions: u32,
+    #[command(flatten)]
+    pub(crate) length: Length,
+    /// Print JSON in place of the table.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -222,13 +247,41 @@ fn stretch(text: &str) -> Result<f64, String> {
 pub(crate) enum Transport {
     Websocket,
     LongPolling,
+    CallbackPolling,
+    Eventsource,
+    XhrStreaming,
+    Iframe,
+}
+
+impl Transport {
+    /// The connection type that it is called in messages.
+    pub(crate) const fn connection_type(self) -> &'static str {
+        match self {
+            Self::Websocket => "websocket",
+            Self::LongPolling => "long-polling",
+            Self::CallbackPolling => "callback-polling",
+            Self::Eventsource => "eventsource",
+            Self::XhrStreaming => "xhr-streaming",
+            Self::Iframe => "iframe",
+        }
+    }
+
+    /// Whether a response goes on after its first batch.
+    pub(crate) const fn streams(self) -> bool {
+        matches!(self, Self::Eventsource | Self::XhrStreaming | Self::Iframe)
+    }
+
+    /// Whether there is a floor to compare it with.
+    pub(crate) const fn has_floor(self) -> bool {
+        matches!(self, Self::Websocket | Self::LongPolling)
+    }
 }
 
 impl std::fmt::Display for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Websocket => "WebSocket",
-            Self::LongPolling => "long-polling",
+            other => other.connection_type(),
         })
     }
 }
@@ -258,6 +311,7 @@ impl Fanout {
     pub(crate) fn plan(&self) -> Plan {
         Plan {
             transport: self.transport,
+            ack: false,
             rooms: self.rooms as usize,
             members: self.members as usize,
             pace: self.rate.map_or(Pace::InFlight(self.in_flight as usize), Pace::PerSecond),
@@ -272,6 +326,8 @@ impl Fanout {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Plan {
     pub(crate) transport: Transport,
+    /// Whether subscribers acknowledge what they get.
+    pub(crate) ack: bool,
     pub(crate) rooms: usize,
     pub(crate) members: usize,
     pub(crate) pace: Pace,

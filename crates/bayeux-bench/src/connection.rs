@@ -5,7 +5,13 @@ use std::io::{self, Read, Write};
 use memchr::memmem;
 use mio::{Interest, Poll, Token, net::TcpStream};
 
-use crate::{args::Transport, frames, http, session::Session};
+use crate::{
+    args::{Transport, Url},
+    frames, http,
+    session::Session,
+    stream,
+    stream::Part,
+};
 
 /// What is read at most in one go.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
@@ -19,6 +25,10 @@ pub(crate) struct Connection {
     input: Vec<u8>,
     /// What the socket had no room for.
     output: Vec<u8>,
+    /// The head of a stream has been read.
+    in_body: bool,
+    /// What a connect that acknowledges is made of: server, cookie and client id.
+    acks: Option<Box<(Url, String, String)>>,
 }
 
 impl Connection {
@@ -27,8 +37,9 @@ impl Connection {
         session.stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(session.stream);
         poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        let Session { transport, connect, input, .. } = session;
-        Ok(Self { stream, transport, connect, input, output: Vec::new() })
+        let Session { transport, connect, input, cookie, client_id, acks, .. } = session;
+        let acks = acks.map(|server| Box::new((server, cookie, client_id)));
+        Ok(Self { stream, transport, connect, input, output: Vec::new(), in_body: transport.streams(), acks })
     }
 
     /// Reads what there is and calls `each` with every complete body. Returns how many bytes came.
@@ -69,7 +80,8 @@ impl Connection {
         loop {
             let rest = &bytes[used..];
             let taken = match self.transport {
-                Transport::LongPolling => self.take_response(rest, each)?,
+                Transport::LongPolling | Transport::CallbackPolling => self.take_response(rest, each)?,
+                Transport::Eventsource | Transport::XhrStreaming | Transport::Iframe => self.take_part(rest, each)?,
                 Transport::Websocket => self.take_frame(rest, each)?,
             };
             match taken {
@@ -93,6 +105,25 @@ impl Connection {
         self.connect_after(&message.body)?;
         each(&message.body)?;
         Ok(Some(message.end))
+    }
+
+    fn take_part(&mut self, bytes: &[u8], each: &mut impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Option<usize>> {
+        match stream::next(bytes, self.in_body)? {
+            None => Ok(None),
+            Some(Part::Head { end }) => {
+                self.in_body = true;
+                Ok(Some(end))
+            }
+            Some(Part::Chunk { body, end }) => {
+                each(&bytes[body])?;
+                Ok(Some(end))
+            }
+            Some(Part::End { end }) => {
+                self.in_body = false;
+                write(&mut self.stream, &mut self.output, &self.connect)?;
+                Ok(Some(end))
+            }
+        }
     }
 
     fn take_frame(
@@ -128,6 +159,10 @@ impl Connection {
         if memmem::find(body, b"\"successful\":false").is_some() {
             return Err(said("a connect was refused", body));
         }
+        if let Some((server, cookie, client_id)) = self.acks.as_deref() {
+            let number = acknowledged(body).ok_or_else(|| said("a connect reply without a number", body))?;
+            self.connect = Session::acknowledging(self.transport, server, cookie, client_id, number);
+        }
         write(&mut self.stream, &mut self.output, &self.connect)
     }
 
@@ -144,6 +179,14 @@ impl Connection {
         let waiting = std::mem::take(&mut self.output);
         write(&mut self.stream, &mut self.output, &waiting)
     }
+}
+
+/// The number in `ext.ack` of a connect reply.
+fn acknowledged(body: &[u8]) -> Option<u64> {
+    const ACK: &[u8] = b"\"ext\":{\"ack\":";
+    let digits = &body[memmem::rfind(body, ACK)? + ACK.len()..];
+    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&digits[..length]).ok()?.parse().ok()
 }
 
 /// An error that quotes the beginning of what the server said.

@@ -21,6 +21,9 @@ pub(crate) const DISTURBED_PERCENT: f64 = 3.0;
 
 pub(crate) fn run(args: &Fanout) -> io::Result<Verdict> {
     let plan = args.plan();
+    if !plan.transport.has_floor() {
+        return Err(io::Error::other(format!("{} has no floor; see `bayeux-bench transports`", plan.transport)));
+    }
     let outcome = measure(&plan, &args.target)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&outcome)?);
@@ -79,7 +82,7 @@ struct Percentiles {
 }
 
 /// A measured process and the load on it.
-struct Side {
+pub(crate) struct Side {
     server: Server,
     load: Load,
 }
@@ -123,12 +126,17 @@ pub(crate) fn measure(plan: &Plan, target: &Target) -> io::Result<Outcome> {
 }
 
 impl Side {
-    fn at_server(mut server: Server, plan: &Plan) -> io::Result<Self> {
+    pub(crate) fn at_server(mut server: Server, plan: &Plan) -> io::Result<Self> {
         let load = || {
             let publisher = Session::open(&server.url, Transport::Websocket, None)?;
             let template = Template::new(plan.payload, Some(&publisher.client_id));
             Load::new(plan, template, publisher, |room| {
-                Session::open(&server.url, plan.transport, Some(&message::channel(room)))
+                let (url, channel) = (&server.url, message::channel(room));
+                if plan.ack {
+                    Session::open_acking(url, plan.transport, &channel)
+                } else {
+                    Session::open(url, plan.transport, Some(&channel))
+                }
             })
         };
         match load() {
@@ -148,7 +156,7 @@ impl Side {
         let publisher = Session::upgraded(&at(publisher.to_owned()))?;
         let load = Load::new(plan, Template::new(plan.payload, None), publisher, |room| match plan.transport {
             Transport::Websocket => Session::upgraded(&at(format!("/sub/{room}"))),
-            Transport::LongPolling => Session::floor_poll(&at(format!("/poll/{room}")), &heard.poll),
+            _ => Session::floor_poll(&at(format!("/poll/{room}")), &heard.poll),
         });
         match load {
             Ok(load) => Ok(Self { server, load }),
@@ -156,7 +164,7 @@ impl Side {
         }
     }
 
-    fn measure(&mut self, plan: &Plan) -> io::Result<Figures> {
+    pub(crate) fn measure(&mut self, plan: &Plan) -> io::Result<Figures> {
         self.stretch(plan).map_err(|error| self.server.explain(&error))
     }
 

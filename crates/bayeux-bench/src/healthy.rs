@@ -48,7 +48,7 @@ impl Healthy {
     /// `members` subscribers over WebSocket in room 0, to which `rate` messages of `payload` bytes are published a second.
     pub(crate) fn open(server: &Server, members: usize, rate: u32, payload: usize) -> io::Result<Self> {
         let (transport, pace) = (Transport::Websocket, Pace::PerSecond(rate));
-        let plan = Plan { transport, rooms: 1, members, pace, payload, pairs: 0, seconds: 0.0 };
+        let plan = Plan { transport, ack: false, rooms: 1, members, pace, payload, pairs: 0, seconds: 0.0 };
         let publisher = Session::open(&server.url, transport, None)?;
         let template = Template::new(payload, Some(&publisher.client_id));
         let mut load = Load::new(&plan, template, publisher, |room| {

@@ -54,8 +54,17 @@ pub(crate) struct Left {
 }
 
 pub(crate) fn measure(target: &Target, transport: Transport, sessions: u32, leave: Option<u64>) -> io::Result<Outcome> {
+    measure_at(Server::of(target)?, transport, sessions, leave)
+}
+
+/// The same on a server that runs.
+pub(crate) fn measure_at(
+    mut server: Server,
+    transport: Transport,
+    sessions: u32,
+    leave: Option<u64>,
+) -> io::Result<Outcome> {
     allow_files(u64::from(sessions))?;
-    let mut server = Server::of(target)?;
     match at(&server, transport, sessions, leave) {
         Ok(outcome) => Ok(outcome),
         Err(error) => Err(server.explain(&error)),

@@ -264,7 +264,7 @@ mod tests {
 
     /// A load on a floor of its own; subscriber `deaf` joins a room that nothing is published to.
     fn load(transport: Transport, pace: Pace, deaf: Option<usize>) -> Load {
-        let plan = Plan { transport, rooms: 3, members: 4, pace, payload: 100, pairs: 1, seconds: 1.0 };
+        let plan = Plan { transport, ack: false, rooms: 3, members: 4, pace, payload: 100, pairs: 1, seconds: 1.0 };
         let listener = mio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let answers = Answers {
@@ -280,7 +280,7 @@ mod tests {
             let room = if deaf == Some(number.replace(number.get() + 1)) { plan.rooms } else { room };
             match transport {
                 Transport::Websocket => Session::upgraded(&at(format!("/sub/{room}"))),
-                Transport::LongPolling => Session::floor_poll(&at(format!("/poll/{room}")), POLL),
+                _ => Session::floor_poll(&at(format!("/poll/{room}")), POLL),
             }
         });
         load.expect("subscribers")

@@ -23,8 +23,10 @@ mod report;
 mod restart;
 mod session;
 mod stalled;
+mod stream;
 mod tally;
 mod text;
+mod transports;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Report(args) => report::run(&args),
         Command::Fanout(args) => fanout::run(&args),
+        Command::Transports(args) => transports::run(&args),
         Command::Idle(args) => idle::run(&args),
         Command::Stalled(args) => stalled::run(&args),
         Command::Hostile(args) => hostile::run(&args),

@@ -13,7 +13,8 @@ use crate::{
     PATIENCE,
     args::{Transport, Url},
     connection::said,
-    frames, http,
+    frames, http, stream,
+    stream::Part,
 };
 
 /// A connection with a session on it whose connect is held; or one to a floor, which knows no sessions.
@@ -27,16 +28,41 @@ pub(crate) struct Session {
     pub(crate) input: Vec<u8>,
     /// Sent with each request over HTTP.
     pub(crate) cookie: String,
+    /// The server, if each connect is to acknowledge what came.
+    pub(crate) acks: Option<Url>,
 }
 
 /// Bytes that the system keeps for a reader that stops.
 const SMALL_BUFFER: usize = 4096;
-pub(crate) const HANDSHAKE: &str = r#"[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket","long-polling"],"id":"h"}]"#;
+pub(crate) const HANDSHAKE: &str = r#"[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket","long-polling","callback-polling","eventsource","xhr-streaming","iframe"],"id":"h"}]"#;
 
 impl Session {
     /// A session with a held connect, subscribed to `channel` if there is one.
     pub(crate) fn open(server: &Url, transport: Transport, channel: Option<&str>) -> io::Result<Self> {
         Self::open_on(connected(server)?, server, transport, channel)
+    }
+
+    /// As [`Session::open`], with the extension `ack`.
+    pub(crate) fn open_acking(server: &Url, transport: Transport, channel: &str) -> io::Result<Self> {
+        let handshake = HANDSHAKE.replace(r#""id":"h""#, r#""id":"h","ext":{"ack":true}"#);
+        let mut session = Self::open_with(connected(server)?, server, transport, Some(channel), &handshake)?;
+        session.acks = Some(server.clone());
+        Ok(session)
+    }
+
+    /// The connect that says that everything up to this number came.
+    pub(crate) fn acknowledging(
+        transport: Transport,
+        server: &Url,
+        cookie: &str,
+        client_id: &str,
+        number: u64,
+    ) -> Vec<u8> {
+        let kind = transport.connection_type();
+        let connect = format!(
+            r#"[{{"channel":"/meta/connect","connectionType":"{kind}","clientId":"{client_id}","id":"c","ext":{{"ack":{number}}}}}]"#
+        );
+        Self::wrapped(transport, server, cookie, &connect)
     }
 
     /// The same for a reader that will stop: the system keeps little of what it does not read.
@@ -45,26 +71,44 @@ impl Session {
     }
 
     fn open_on(stream: TcpStream, server: &Url, transport: Transport, channel: Option<&str>) -> io::Result<Self> {
+        Self::open_with(stream, server, transport, channel, HANDSHAKE)
+    }
+
+    fn open_with(
+        stream: TcpStream,
+        server: &Url,
+        transport: Transport,
+        channel: Option<&str>,
+        handshake: &str,
+    ) -> io::Result<Self> {
         let mut session = Self::new(stream, transport)?;
         if transport == Transport::Websocket {
             session.upgrade(server)?;
         }
-        let reply = session.call(server, "/meta/handshake", HANDSHAKE)?;
+        let reply = session.call(server, "/meta/handshake", handshake)?;
         session.client_id = client_id(&reply)?;
         let id = session.client_id.clone();
-        let kind = match transport {
-            Transport::Websocket => "websocket",
-            Transport::LongPolling => "long-polling",
-        };
+        let kind = transport.connection_type();
         let connect = |advice: &str| {
             format!(r#"[{{"channel":"/meta/connect","connectionType":"{kind}","clientId":"{id}","id":"c"{advice}}}]"#)
         };
         // Some servers answer the first connect at once, others hold it; with this advice all answer.
-        session.call(server, "/meta/connect", &connect(r#","advice":{"timeout":0}"#))?;
+        if !transport.streams() {
+            session.call(server, "/meta/connect", &connect(r#","advice":{"timeout":0}"#))?;
+        }
         if let Some(channel) = channel {
             let subscribe =
                 format!(r#"[{{"channel":"/meta/subscribe","subscription":"{channel}","clientId":"{id}","id":"s"}}]"#);
             session.call(server, "/meta/subscribe", &subscribe)?;
+        }
+        if transport.streams() {
+            session.connect = match transport {
+                Transport::XhrStreaming => session.wrap(server, &connect("")),
+                _ => stream::request(transport, server, &session.cookie, &connect("")),
+            };
+            session.stream.write_all(&session.connect)?;
+            session.read_opening()?;
+            return Ok(session);
         }
         session.connect = session.wrap(server, &connect(""));
         session.stream.write_all(&session.connect)?;
@@ -112,7 +156,7 @@ impl Session {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let (input, connect) = (Vec::new(), Vec::new());
-        Ok(Self { stream, transport, client_id: String::new(), connect, input, cookie: String::new() })
+        Ok(Self { stream, transport, client_id: String::new(), connect, input, cookie: String::new(), acks: None })
     }
 
     /// Sends `batch` and returns the reply on `channel`, which must be successful.
@@ -121,7 +165,7 @@ impl Session {
         self.stream.write_all(&bytes)?;
         let reply = match self.transport {
             Transport::Websocket => self.read_text(channel)?,
-            Transport::LongPolling => {
+            _ => {
                 let (head, body) = self.read_response()?;
                 if let Some(cookie) = cookie(&head) {
                     self.cookie = cookie;
@@ -148,7 +192,8 @@ impl Session {
                 frames::client(frames::Kind::Text, batch.as_bytes(), &mut frame);
                 frame
             }
-            Transport::LongPolling => {
+            Transport::CallbackPolling => stream::request(transport, server, cookie, batch),
+            Transport::LongPolling | Transport::Eventsource | Transport::XhrStreaming | Transport::Iframe => {
                 let Url { address, path } = server;
                 let cookie = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
                 let length = batch.len();
@@ -174,6 +219,28 @@ impl Session {
                 }
             } else {
                 self.read_more()?;
+            }
+        }
+    }
+
+    /// The head of a stream and the reply to the connect that opened it.
+    fn read_opening(&mut self) -> io::Result<()> {
+        let mut in_body = false;
+        loop {
+            match stream::next(&self.input, in_body)? {
+                None => self.read_more()?,
+                Some(Part::Head { end }) => {
+                    in_body = true;
+                    self.input.drain(..end);
+                }
+                Some(Part::Chunk { body, end }) => {
+                    let opened = memmem::find(&self.input[body], b"\"successful\":true").is_some();
+                    self.input.drain(..end);
+                    if opened {
+                        return Ok(());
+                    }
+                }
+                Some(Part::End { .. }) => return Err(io::Error::other("a stream ended at once")),
             }
         }
     }

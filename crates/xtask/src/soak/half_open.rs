@@ -27,7 +27,8 @@ pub(crate) struct HalfOpen {
     inside: bool,
 }
 
-const TRANSPORTS: [&str; 2] = ["websocket", "long-polling"];
+const TRANSPORTS: [&str; 6] =
+    ["websocket", "long-polling", "callback-polling", "eventsource", "xhr-streaming", "iframe"];
 const SERVER: &str = "10.200.0.1";
 const CLIENT: &str = "10.200.0.2";
 /// What is promised: the connection of a peer that vanished is closed within this time.
@@ -121,7 +122,7 @@ struct Peer {
 impl Peer {
     fn start(programs: &Path, namespace: &str, transport: &'static str) -> Result<Self> {
         let mut command = Command::new(programs.join("bayeux"));
-        command.args(["serve", "--listen", &format!("{SERVER}:0"), "--timeout", "10m"]);
+        command.args(["serve", "--listen", &format!("{SERVER}:0"), "--timeout", "10m", "--callback-polling"]);
         command.env("RUST_LOG", "warn,bayeux::session=debug").env("NO_COLOR", "1").stderr(Stdio::piped());
         let mut server = Started(spawn(&mut command)?);
         let line = first_line(&mut server)?;

@@ -55,8 +55,12 @@ impl Drop for OnDrop<'_> {
 
 /// Events published and not read yet, at most: less than a session's queue has room for.
 const AHEAD: usize = 100;
-/// Moves each way.
+/// Moves each way, unless BAYEUX_MOVES says how many.
 const MOVES: usize = 20;
+
+fn how_many() -> usize {
+    std::env::var("BAYEUX_MOVES").map_or(MOVES, |moves| moves.parse().expect("BAYEUX_MOVES is a number"))
+}
 
 /// Publishes 1, 2, 3 and so on, as fast as they are read, until it is told to stop. Over a WebSocket: requests are counted.
 fn publish(mut publisher: Ws, read: &AtomicUsize, stop: &AtomicBool) -> u64 {
@@ -85,7 +89,7 @@ fn moves(server: &Server, transports: [Transport; 2]) {
         let publishing = scope.spawn(|| publish(publisher, &read, &stop));
         let stopping = OnDrop(&stop);
         let mut old: Option<Receiver> = None;
-        for n in 0..=2 * MOVES {
+        for n in 0..=2 * how_many() {
             let mut new = Receiver::served(server, &session, transports[n % 2], &format!("{n}"));
             if let Some(mut old) = old {
                 while let Some(batch) = old.next() {
