@@ -175,6 +175,13 @@ impl Receiver {
         }
     }
 
+    pub(crate) const fn http_mut(&mut self) -> &mut Http {
+        match &mut self.connection {
+            Connection::Http(http) => http,
+            Connection::Socket(socket) => &mut socket.http,
+        }
+    }
+
     /// The connection, once the response was read.
     pub(crate) fn into_http(self) -> Http {
         match self.connection {
