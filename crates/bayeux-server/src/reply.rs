@@ -115,6 +115,11 @@ impl ReplyBody {
         }
     }
 
+    /// Whether the piece of a stream that was last handed out is there only to be heard.
+    pub(crate) fn is_beat(&self) -> bool {
+        matches!(&self.state, State::Stream(stream) if stream.is_beat())
+    }
+
     /// Whether the piece of a stream that was last handed out is its last.
     pub(crate) fn is_over(&self) -> bool {
         matches!(&self.state, State::Stream(stream) if stream.is_over())

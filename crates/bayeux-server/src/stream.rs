@@ -30,14 +30,16 @@ pub(crate) struct StreamBody {
     lent: bool,
     /// The runtime has looked at the connection since these were published.
     looked: bool,
+    /// The piece handed out last means nothing.
+    beat: bool,
     /// Nothing comes behind it.
     over: bool,
 }
 
 impl StreamBody {
     pub(crate) fn new(bayeux: &Bayeux, ticket: Ticket, wire: Box<dyn Wire>) -> Self {
-        let (first, lent, looked, over) = (true, false, false, false);
-        Self { bayeux: bayeux.clone(), wire, ticket: Some(ticket), first, lent, looked, over }
+        let (first, lent, looked, beat, over) = (true, false, false, false, false);
+        Self { bayeux: bayeux.clone(), wire, ticket: Some(ticket), first, lent, looked, beat, over }
     }
 
     /// Whether the piece handed out last has events in it. Whoever writes it looks at the peer first (BX-DL-8).
@@ -48,6 +50,11 @@ impl StreamBody {
     /// Whether the runtime has looked at the connection since these events were published.
     pub(crate) const fn is_looked_at(&self) -> bool {
         self.looked
+    }
+
+    /// Whether the piece handed out last is there only to be heard.
+    pub(crate) const fn is_beat(&self) -> bool {
+        self.beat
     }
 
     /// Whether the piece handed out last is the last.
@@ -68,10 +75,13 @@ impl StreamBody {
         }
         match self.bayeux.engine().take(now, ticket, written, cx.waker()) {
             Take::Pending => Poll::Pending,
-            Take::Beat => Poll::Ready(Some(Ok(beat(&*self.wire)))),
+            Take::Beat => {
+                self.beat = true;
+                Poll::Ready(Some(Ok(beat(&*self.wire))))
+            }
             Take::Frame { frame, lent, last, marked, event_id } => {
                 let piece = piece(&*self.wire, std::mem::take(&mut self.first), &frame, event_id);
-                (self.lent, self.over) = (lent, last);
+                (self.lent, self.beat, self.over) = (lent, false, last);
                 self.looked = worker::has_looked(&self.bayeux, marked);
                 if last && !lent {
                     self.ticket = None;

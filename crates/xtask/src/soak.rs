@@ -39,6 +39,12 @@ pub(crate) enum Soak {
     /// npm cometd in Node and in Chromium, and CometD's Java client, each over each of its transports; needs what the tests need,
     /// and a JDK and Maven for the last. A minute for 1,000 cuts of one client over one transport.
     Cuts(cuts::Cuts),
+    /// Move a session to and fro between any two of six transports under traffic, on both fronts, and see that nothing is lost.
+    Moves {
+        /// How often, between any two and each way.
+        #[arg(long, default_value_t = 1000)]
+        moves: u32,
+    },
     /// Cut a client off without a word, and see when the server notices, over each transport.
     ///
     /// Needs root, and the programs unshare, nsenter and ip: server and client are in network namespaces of their own, which
@@ -55,8 +61,29 @@ pub(crate) fn run(what: &Soak) -> Result<bool> {
         Soak::Sim { minutes, from } => simulate(*minutes, *from),
         Soak::Fuzz(what) => fuzz::run(what),
         Soak::Cuts(what) => cuts::run(what),
+        Soak::Moves { moves } => move_about(*moves),
         Soak::HalfOpen(what) => half_open::run(what),
     }
+}
+
+fn move_about(moves: u32) -> Result<bool> {
+    /// For each move each way between two of the six, and on each of the fronts.
+    const OF_A_MOVE: Duration = Duration::from_millis(20 * 30 * 2);
+    let mut command = workspace::cargo();
+    command.args([
+        "test",
+        "--locked",
+        "--release",
+        "--package",
+        "bayeux-server",
+        "--test",
+        "it",
+        "--",
+        "--nocapture",
+        "twenty_moves",
+    ]);
+    command.env("BAYEUX_MOVES", moves.to_string());
+    Ok(process::run(&mut command, BUILD_LIMIT + OF_A_MOVE * moves)?.how == How::Success)
 }
 
 fn simulate(minutes: u64, from: Option<u64>) -> Result<bool> {

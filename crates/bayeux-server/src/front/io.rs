@@ -43,6 +43,14 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
         }
     }
 
+    /// How long the peer's system may take to acknowledge what was written; what the system refuses to set stays as it was.
+    fn acknowledged_within(&self, time: Option<Duration>) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = SockRef::from(self.tcp()).set_tcp_user_timeout(time);
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = time;
+    }
+
     /// What waits to be read. Asks the kernel, unless the runtime has `looked` and seen nothing since that was published which woke
     /// the connection.
     fn waiting(&self, looked: bool) -> Waiting {

@@ -1,5 +1,7 @@
 //! A stream on the connection itself: whatever its session has to say in one turn goes out in one write.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Connection, Next};
@@ -11,6 +13,9 @@ use crate::{
     http::Response,
 };
 
+/// For a beat to be acknowledged by the peer's system. With the usual time between beats, and that of the keepalive, a peer that
+/// vanished is noticed within 15 s.
+const BEAT_TIMEOUT: Duration = Duration::from_secs(4);
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
@@ -21,7 +26,7 @@ impl<T: Stream> Connection<'_, T> {
         // To a peer that knows no chunks, the end of the connection is the end of the body.
         let after = if after.chunks() { after } else { after.closing() };
         let last = || Bytes::from_static(if after.chunks() { LAST_CHUNK } else { b"" });
-        let (mut headers, mut ended) = (Some(headers), false);
+        let (mut headers, mut ended, mut hurried) = (Some(headers), false, false);
         while !ended {
             let (mut bytes, mut end) = match self.next_bytes(&mut body, |body, cx| body.poll_piece(cx)).await {
                 Next::Bytes(piece) => {
@@ -40,12 +45,30 @@ impl<T: Stream> Connection<'_, T> {
             {
                 return false;
             }
+            if body.is_beat() != hurried {
+                hurried = !hurried;
+                self.hurry(hurried);
+            }
             if !self.write(&mut bytes, &mut end).await {
                 return false;
             }
         }
+        if hurried {
+            self.hurry(false);
+        }
         // The kernel has taken the last byte: polled again, the body knows.
         self.next_bytes(&mut body, |body, cx| body.poll_piece(cx)).await;
         after.stays() && !self.endpoint.bayeux.is_leaving()
+    }
+
+    /// What the system has written of a beat is to be acknowledged soon: the keepalive, which notices that a peer is gone, waits
+    /// while something is under way.
+    fn hurry(&self, hurried: bool) {
+        let usual = self.endpoint.options.tcp_user_timeout;
+        self.io.acknowledged_within(if hurried {
+            Some(BEAT_TIMEOUT.min(usual.unwrap_or(BEAT_TIMEOUT)))
+        } else {
+            usual
+        });
     }
 }
