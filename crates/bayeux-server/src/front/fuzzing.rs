@@ -9,7 +9,7 @@ use super::{
     chunked::{BadBody, Chunked},
     request::{BadHead, Framing, RequestHead, find_head, with_head},
 };
-use crate::http::form;
+use crate::http::{callback_polling::CallbackName, escape, form, query::Query};
 
 /// What a head was read as.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,6 +80,23 @@ pub fn is_form(body: &[u8]) -> bool {
 /// They are no batch, or over a limit.
 pub fn decode_form(body: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, DecodeError> {
     form::decode_form(body, limits)
+}
+
+/// JSON as a part of a script.
+pub fn script_json(json: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    escape::push_script_json(json, &mut out);
+    out
+}
+
+/// Whether a text may name the function that a script calls.
+pub fn is_callback_name(text: &str) -> bool {
+    CallbackName::parse(text).is_ok()
+}
+
+/// The first value of a field in a query.
+pub fn query_value(query: &str, name: &'static str) -> Option<String> {
+    Query(query).value(name).map(std::borrow::Cow::into_owned)
 }
 
 impl Head {

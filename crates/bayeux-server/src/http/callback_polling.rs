@@ -14,28 +14,28 @@ use super::{
 const MAX_NAME: usize = 64;
 
 /// Calls this function.
-pub(super) struct CallbackPolling {
+pub(crate) struct CallbackPolling {
     name: CallbackName,
 }
 
 /// A name that is a function's to be called and nothing else (BX-HRD-11).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CallbackName(Cow<'static, str>);
+pub(crate) struct CallbackName(Cow<'static, str>);
 
 /// A text that is no such name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("jsonp has to name a function in 1 to {MAX_NAME} letters, digits, `_`, `$`, `.` or `-`")]
-pub(super) struct BadCallbackName;
+pub(crate) struct BadCallbackName;
 
 impl CallbackName {
     /// Where none is named (BX-CP-3).
-    pub(super) const DEFAULT: Self = Self(Cow::Borrowed("jsonpcallback"));
+    pub(crate) const DEFAULT: Self = Self(Cow::Borrowed("jsonpcallback"));
 
     /// Checks a name.
     ///
     /// # Errors
     /// It is empty, too long, or has a character that could end it.
-    pub(super) fn parse(text: &str) -> Result<Self, BadCallbackName> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadCallbackName> {
         let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"_$.-".contains(&byte);
         let fits = (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(harmless);
         if fits { Ok(Self(Cow::Owned(text.to_owned()))) } else { Err(BadCallbackName) }
@@ -43,7 +43,7 @@ impl CallbackName {
 }
 
 impl CallbackPolling {
-    pub(super) const fn new(name: CallbackName) -> Self {
+    pub(crate) const fn new(name: CallbackName) -> Self {
         Self { name }
     }
 }
