@@ -86,7 +86,19 @@ impl Http {
 
     /// Another connection of the same session.
     pub(crate) fn again(&self, server: &Server) -> Self {
-        Self { cookie: self.cookie.clone(), id: self.id.clone(), ..Self::open(server) }
+        Self::open(server).of(self)
+    }
+
+    /// This connection, for the session of that one.
+    pub(crate) fn of(self, session: &Self) -> Self {
+        Self { cookie: session.cookie.clone(), id: session.id.clone(), ..self }
+    }
+
+    /// Another connection of the same session, to the same server.
+    pub(crate) fn another(&self) -> Self {
+        let server = self.stream().peer_addr().expect("it is connected");
+        let stream = TcpStream::connect(server).expect("the server listens");
+        Self::over(stream).of(self)
     }
 
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -339,7 +351,7 @@ pub(crate) fn closed_sockets_take_nothing(open: impl Fn() -> Http, last: impl Fn
     for n in 0..300 {
         let mut gone = Ws::upgrade(open()).with_session();
         gone.call(json!([{"channel": "/meta/subscribe", "subscription": "/a"}]));
-        let mut session = Http { cookie: gone.http.cookie.clone(), id: gone.http.id.clone(), ..open() };
+        let mut session = open().of(&gone.http);
         last(&mut gone);
         drop(gone);
         publisher.post(json!([{"channel": "/a", "data": n}]));

@@ -17,6 +17,7 @@ macro_rules! under {
 
             mod closing;
             mod cross_site;
+            mod delivering;
             mod hijack;
             mod hostile;
             mod http;

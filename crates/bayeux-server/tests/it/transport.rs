@@ -175,11 +175,29 @@ impl Receiver {
         }
     }
 
+    pub(crate) const fn http_mut(&mut self) -> &mut Http {
+        match &mut self.connection {
+            Connection::Http(http) => http,
+            Connection::Socket(socket) => &mut socket.http,
+        }
+    }
+
     /// The connection, once the response was read.
     pub(crate) fn into_http(self) -> Http {
         match self.connection {
             Connection::Http(http) => http,
             Connection::Socket(socket) => socket.http,
+        }
+    }
+
+    /// Connects once more, the earlier connect being answered: on the same socket, or on another connection.
+    pub(crate) fn connect(&mut self, id: &str) {
+        let connect = self.transport.connect(id);
+        if let Connection::Socket(socket) = &mut self.connection {
+            socket.send(connect);
+            self.over = false;
+        } else {
+            *self = Self::ask(self.http().another(), self.transport, &connect, &[]);
         }
     }
 

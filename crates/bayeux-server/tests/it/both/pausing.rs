@@ -63,6 +63,8 @@ fn what_is_pushed_and_not_read_for_a_while_comes_in_order() {
     for transport in PUSHED {
         let mut options = patient();
         options.engine.max_stream_bytes = 64 << 20;
+        // Nothing is answered by time.
+        options.engine.timeout = Duration::from_secs(60);
         let server = Server::with(FRONT, options);
         let mut session = Http::session(&server);
         session.subscribe("/a");

@@ -113,7 +113,9 @@ fn a_stream_ends_when_it_was_asked_to() {
                 assert_eq!(reply["advice"], json!({"reconnect": "retry", "interval": 0, "timeout": 400}));
             }
         }
+        let delivered = server.bayeux.engine().stats().deliveries;
         session.post(json!([{"channel": "/a", "data": 1}]));
+        wait_until(|| server.bayeux.engine().stats().deliveries > delivered);
         let mut connect = transport.connect("c");
         connect[0]["advice"] = json!({"timeout": 0});
         let mut stream = Receiver::ask(session.again(&server), transport, &connect, &[]);

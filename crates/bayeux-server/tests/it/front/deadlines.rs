@@ -2,18 +2,17 @@
 
 use std::{
     io::{Read, Write},
-    net::Shutdown,
     time::{Duration, Instant},
 };
 
 use bayeux_server::FrontOptions;
 use serde_json::json;
-use socket2::SockRef;
 
+use super::hostile::stalled;
 use crate::{
     client::{Frame, Http, Ws, channels, connect},
     server::{Front, Server, options, wait_until},
-    transport::{PUSHED, Receiver, TRANSPORTS},
+    transport::{PUSHED, TRANSPORTS},
 };
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -99,13 +98,11 @@ fn a_reader_that_stalls_loses_its_connection_and_nothing_else() {
         let mut publisher = Http::session(&server);
         let mut next = Http::session(&server);
         next.subscribe("/a");
-        let pushed = PUSHED.contains(&transport);
-        let stalled = pushed.then(|| Receiver::served(&server, &next, transport, "stalled"));
-        for n in 0..60 {
-            publisher.post(json!([{"channel": "/a", "data": [n, "x".repeat(4000)]}]));
-        }
-        let stalled = stalled.unwrap_or_else(|| Receiver::open(&server, &next, transport, "stalled"));
-        SockRef::from(stalled.http().stream()).set_recv_buffer_size(4096).expect("a socket option");
+        let _stalled = stalled(&server, &next, transport, || {
+            for n in 0..60 {
+                publisher.post(json!([{"channel": "/a", "data": [n, "x".repeat(4000)]}]));
+            }
+        });
         wait_until(|| server.bayeux.stats().writes_timed_out == 1);
         // What the kernel had taken whole was handed over; the rest, without a gap, is here.
         let mut numbers = Vec::new();
@@ -116,23 +113,8 @@ fn a_reader_that_stalls_loses_its_connection_and_nothing_else() {
             numbers.extend(messages.iter().filter_map(|message| message["data"][0].as_u64()));
         }
         let whole = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        assert!(whole && (numbers.len() < 60) == pushed, "{transport:?}: {numbers:?}");
+        assert!(whole && (numbers.len() < 60) == PUSHED.contains(&transport), "{transport:?}: {numbers:?}");
     }
-}
-
-#[test]
-fn a_half_closed_connection_gives_its_held_connect_up_at_once() {
-    let server = start(FrontOptions::default());
-    let mut peer = Http::session(&server);
-    peer.subscribe("/a");
-    peer.ask_batch(connect("gone"));
-    wait_until(|| server.bayeux.engine().connections() == 1);
-    peer.stream().shutdown(Shutdown::Write).expect("a socket");
-    wait_until(|| server.bayeux.engine().connections() == 0);
-    Http::session(&server).post(json!([{"channel": "/a", "data": 1}]));
-    let messages = peer.again(&server).post(connect("next"));
-    assert_eq!(channels(&messages), ["/a", "/meta/connect"]);
-    assert_eq!(server.bayeux.stats().polls_abandoned, 1);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::io::Read;
 use serde_json::json;
 
 use crate::{
-    client::{Http, channels, connect, handshake},
+    client::{Http, channels, connect, handshake, with_id},
     server::{Front, Server},
+    transport::{Receiver, STREAMS, Transport, encoded},
 };
 
 /// Heads that a proxy and a server might take differently, each followed by what would be smuggled.
@@ -124,6 +125,52 @@ fn a_client_of_http_1_0_is_told_whether_the_connection_stays() {
         peer.write(format!("POST /bayeux HTTP/1.0\r\nContent-Length: 2\r\n{header}\r\n[]"));
         let answer = peer.answer();
         assert_eq!((answer.status, answer.header("connection")), (200, Some(expected)));
+    }
+}
+
+/// Chunks are not known there: the stream ends with its connection.
+#[test]
+fn a_stream_to_a_client_of_http_1_0_is_not_in_chunks() {
+    let server = Server::start(Front::Own);
+    for transport in STREAMS {
+        let mut session = Http::session(&server);
+        session.subscribe("/a");
+        let mut peer = session.again(&server);
+        let mut connect = with_id(transport.connect("c"), &session.id);
+        connect[0]["advice"] = json!({"timeout": 300});
+        let connect = connect.to_string();
+        let cookie = session.cookie.clone().expect("a cookie");
+        let lines = format!("Cookie: {cookie}\r\nConnection: keep-alive\r\n");
+        if transport == Transport::XhrStreaming {
+            let length = connect.len();
+            peer.write(format!("POST /bayeux HTTP/1.0\r\n{lines}Content-Length: {length}\r\n\r\n{connect}"));
+        } else {
+            let message = encoded(connect.as_bytes());
+            peer.write(format!("GET /bayeux?message={message} HTTP/1.0\r\n{lines}\r\n"));
+        }
+        let head = peer.answer_head();
+        assert_eq!((head.status, head.header("connection")), (200, Some("close")), "{transport:?}");
+        assert_eq!((head.header("transfer-encoding"), head.header("content-length")), (None, None));
+        session.post(json!([{"channel": "/a", "data": 1}]));
+        let rest = peer.rest();
+        let (before, behind) = rest.split_once(r#"[{"channel":"/a","data":1}]"#).unwrap_or_else(|| panic!("{rest}"));
+        assert!(before.contains(r#""id":"c""#) && behind.contains(r#""id":"c""#), "{transport:?}: {rest}");
+        assert!(!rest.contains('\r'), "{rest:?}");
+    }
+}
+
+#[test]
+fn what_is_sent_behind_a_stream_waits_for_its_end() {
+    let server = Server::start(Front::Own);
+    for transport in STREAMS {
+        let mut session = Http::session(&server);
+        let mut connect = transport.connect("c");
+        connect[0]["advice"] = json!({"timeout": 100});
+        let mut stream = Receiver::ask(session.again(&server), transport, &connect, &[]);
+        stream.http_mut().ask_batch(json!([{"channel": "/a", "data": 1, "id": "behind"}]));
+        assert_eq!(channels(&stream.rest()), ["/meta/connect", "/meta/connect"], "{transport:?}");
+        assert_eq!(stream.into_http().answer().messages()[0]["id"], "behind");
+        session.post(json!([{"channel": "/meta/disconnect"}]));
     }
 }
 

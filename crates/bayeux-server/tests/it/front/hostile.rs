@@ -15,7 +15,7 @@ use crate::{
     client::{Http, connect},
     hostile::{Attack, Counter},
     server::{Front, Server, options},
-    transport::{PUSHED, Receiver, TRANSPORTS},
+    transport::{PUSHED, Receiver, TRANSPORTS, Transport},
 };
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -154,17 +154,32 @@ fn slow_heads_and_bodies_are_let_go_in_their_time() {
         attack.case(transport.name(), Counter::writes_timed_out, |server| {
             let mut session = Http::session(server);
             session.subscribe("/slow");
-            let mut publisher = Http::session(server);
-            let slow = PUSHED.contains(&transport).then(|| Receiver::served(server, &session, transport, "never read"));
-            for _ in 0..50 {
-                publisher.post(json!([{"channel": "/slow", "data": "x".repeat(4000)}]));
-            }
-            let slow = slow.unwrap_or_else(|| Receiver::open(server, &session, transport, "never read"));
-            SockRef::from(slow.http().stream()).set_recv_buffer_size(2048).expect("a socket option");
+            let publish = || {
+                let mut publisher = Http::session(server);
+                for _ in 0..50 {
+                    publisher.post(json!([{"channel": "/slow", "data": "x".repeat(4000)}]));
+                }
+            };
+            let slow = stalled(server, &session, transport, publish);
             reset(slow.http());
         });
     }
     attack.end("slow peers");
+}
+
+/// A connection that does not read what is published, before it connects or as it is published.
+pub(super) fn stalled(server: &Server, session: &Http, transport: Transport, mut publish: impl FnMut()) -> Receiver {
+    let pushed = PUSHED.contains(&transport);
+    if !pushed {
+        publish();
+    }
+    let connection = session.again(server);
+    SockRef::from(connection.stream()).set_recv_buffer_size(2048).expect("a socket option");
+    let stalled = Receiver::ask(connection, transport, &transport.connect("stalled"), &[]);
+    if pushed {
+        publish();
+    }
+    stalled
 }
 
 /// Waits, without reading, until the server has given the connection up.

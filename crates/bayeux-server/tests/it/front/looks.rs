@@ -1,46 +1,35 @@
 //! What was published after a peer had closed is not written to it, although its connection does not ask the kernel: the runtime
 //! looks between publish and delivery. One worker, which the test holds up where it wants to.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bayeux_engine::{Delivery, Time};
 use bayeux_protocol::{ChannelName, DecodeLimits, decode_batch};
-use serde_json::json;
 
 use crate::{
-    client::{Http, Ws, connect},
-    server::{Front, Server, options, wait_until},
+    client::{Http, connect},
+    server::{Front, Server, options},
+    transport::{Receiver, TRANSPORTS, Transport, is_answered},
 };
 
-/// A session that is to get two events of which the second is published once its connection is closed.
-struct Gone {
-    session: Http,
-    connection: Box<dyn FnOnce()>,
-}
-
-fn socket(server: &Server) -> Gone {
-    let mut ws = Ws::session(server);
-    ws.call(json!([{"channel": "/meta/subscribe", "subscription": "/a"}]));
-    let session = ws.http.again(server);
-    Gone { session, connection: Box::new(move || drop(ws)) }
-}
-
-fn poll(server: &Server) -> Gone {
-    let mut session = Http::session(server);
-    session.subscribe("/a");
-    let mut held = session.again(server);
-    held.ask_batch(connect("gone"));
-    wait_until(|| server.bayeux.engine().connections() == 1);
-    Gone { session, connection: Box::new(move || drop(held)) }
+/// A connection of the session that waits for events.
+fn waiting(server: &Server, session: &Http, transport: Transport) -> Receiver {
+    let mut receiver = Receiver::served(server, session, transport, "gone");
+    if transport.is_stream() {
+        assert!(is_answered(&receiver.messages()));
+    }
+    receiver
 }
 
 #[test]
 fn a_publish_between_the_look_and_the_delivery_waits_for_the_next_look() {
-    for gone in [socket, poll] {
+    for transport in TRANSPORTS {
         let mut options = options();
-        options.shards = 1;
+        (options.shards, options.engine.timeout) = (1, Duration::from_secs(60));
         let server = Server::with(Front::Own, options);
-        let Gone { mut session, connection } = gone(&server);
+        let mut session = Http::session(&server);
+        session.subscribe("/a");
+        let gone = waiting(&server, &session, transport);
         let gate = &server.gate;
         Http::open(&server).ask("GET", "/gate", &[], b"");
         gate.entered.wait();
@@ -49,11 +38,11 @@ fn a_publish_between_the_look_and_the_delivery_waits_for_the_next_look() {
         Http::open(&server).ask("GET", "/gate", &[], b"");
         gate.left.wait();
         gate.entered.wait();
-        connection();
+        drop(gone);
         deliver(&server, 2);
         gate.left.wait();
         let events = session.post(connect("next"));
-        assert!(events.iter().any(|event| event["data"] == 2), "{events:?}");
+        assert!(events.iter().any(|event| event["data"] == 2), "{transport:?}: {events:?}");
     }
 }
 

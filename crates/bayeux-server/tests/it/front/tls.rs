@@ -10,10 +10,12 @@ use std::{
 
 use bayeux_server::{FrontOptions, ServerConfig, TlsError, tls_config};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::json;
 
 use crate::{
-    client::{Http, closed_sockets_take_nothing, handshake},
+    client::{Http, closed_sockets_take_nothing, connect, handshake},
     server::Server,
+    transport::{Receiver, STREAMS, is_answered},
 };
 
 /// A certificate for `localhost`, its key, and a client that trusts it.
@@ -81,6 +83,35 @@ fn a_socket_that_closed_before_a_publish_takes_nothing_with_it() {
         Http::open(&server).by_tls(ClientConnection::new(keys.client.clone(), name).expect("a client"))
     };
     closed_sockets_take_nothing(open, |gone| gone.http.close_notify());
+}
+
+#[test]
+fn a_stream_by_tls_gets_what_is_published_until_its_peer_closes() {
+    let keys = Keys::make("stream");
+    let server = Server::with_tls(keys.config());
+    let open = || {
+        let name = "localhost".try_into().expect("a name");
+        Http::open(&server).by_tls(ClientConnection::new(keys.client.clone(), name).expect("a client"))
+    };
+    let mut publisher = open().with_session();
+    for transport in STREAMS {
+        let mut session = open().with_session();
+        session.subscribe("/a");
+        let again = || open().of(&session);
+        for n in 0..100 {
+            let mut stream = Receiver::ask(again(), transport, &transport.connect("c"), &[]);
+            assert!(is_answered(&stream.messages()));
+            publisher.post(json!([{"channel": "/a", "data": [n, "x".repeat(20_000)]}]));
+            assert_eq!(stream.messages()[0]["data"][0], json!(n), "{transport:?}");
+            if n % 2 == 0 {
+                stream.http_mut().close_notify();
+            }
+            drop(stream);
+            publisher.post(json!([{"channel": "/a", "data": n}]));
+            let messages = again().post(connect("next"));
+            assert_eq!(messages[0], json!({"channel": "/a", "data": n}), "{transport:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Two sessions, one on each transport, that publish to themselves as long as an attack lasts, and are served within a second.
+//! A session on each transport that publishes to itself as long as an attack lasts, and is served within a second.
 
 use std::{
     fmt,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::mpsc::{self, RecvTimeoutError, Sender},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -10,14 +10,15 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Http, Ws, connect},
+    client::Http,
     server::Server,
+    transport::{Receiver, TRANSPORTS},
 };
 
 /// How long one round may take, from the publish to its event.
 const SOON: Duration = Duration::from_secs(1);
 /// Between two rounds: the attack is to have the processors too.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(15);
 
 pub(super) struct Healthy {
     stop: Vec<Sender<()>>,
@@ -33,27 +34,29 @@ pub(super) struct Served {
 
 impl Healthy {
     pub(super) fn start(server: &Server) -> Self {
-        let (mut socket, mut poll) = (Ws::session(server), Http::session(server));
-        socket.call(json!([{"channel": "/meta/subscribe", "subscription": "/healthy/socket"}]));
-        poll.subscribe("/healthy/poll");
-        let mut publisher = poll.again(server);
         let mut healthy = Self { stop: Vec::new(), threads: Vec::new() };
-        healthy.run(move |n| {
-            socket.send(json!([{"channel": "/healthy/socket", "data": n}]));
-            while !socket.messages().iter().any(|message| carries(message, n)) {}
-        });
-        healthy.run(move |n| {
-            poll.ask_batch(connect("healthy"));
-            publisher.post(json!([{"channel": "/healthy/poll", "data": n}]));
-            while !poll.answer().messages().iter().any(|message| carries(message, n)) {
-                poll.ask_batch(connect("healthy"));
-            }
-        });
+        for transport in TRANSPORTS {
+            let mut session = Http::session(server);
+            let channel = format!("/healthy/{}", transport.name());
+            session.subscribe(&channel);
+            let mut publisher = session.again(server);
+            let mut receiver = Receiver::open(server, &session, transport, "healthy");
+            healthy.run(move |n| {
+                publisher.post(json!([{"channel": channel, "data": n}]));
+                loop {
+                    match receiver.next() {
+                        Some(messages) if messages.iter().any(|message| carries(message, n)) => break,
+                        Some(_) => {}
+                        None => receiver.connect("healthy"),
+                    }
+                }
+            });
+        }
         healthy
     }
 
     fn run(&mut self, round: impl FnMut(u32) + Send + 'static) {
-        let (stop, stopped) = channel();
+        let (stop, stopped) = mpsc::channel();
         self.stop.push(stop);
         self.threads.push(std::thread::spawn(move || rounds(round, &stopped)));
     }
@@ -77,7 +80,7 @@ impl fmt::Display for Served {
     }
 }
 
-fn rounds(mut round: impl FnMut(u32), stopped: &Receiver<()>) -> Served {
+fn rounds(mut round: impl FnMut(u32), stopped: &mpsc::Receiver<()>) -> Served {
     let mut served = Served::default();
     loop {
         let begun = Instant::now();

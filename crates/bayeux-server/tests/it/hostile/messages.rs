@@ -192,7 +192,7 @@ pub(crate) fn channels() -> Vec<BadMessage> {
         json!([{"channel": "/meta/subscribe", "subscription": []}]),
         (403, "subscription_missing"),
     );
-    for kind in [json!(null), json!(""), json!("callback-polling"), json!("Long-Polling"), json!("x".repeat(10_000))] {
+    for kind in [json!(null), json!(""), json!("flash"), json!("Long-Polling"), json!("x".repeat(10_000))] {
         let batch = json!([{"channel": "/meta/connect", "connectionType": kind}]);
         add(format!("connect by {kind}"), batch, (400, "connection_type_unsupported"));
     }
@@ -222,7 +222,7 @@ fn handshakes() -> Vec<BadMessage> {
         let error = (400, "version_unsupported");
         all.push(BadMessage { name: format!("version {version}"), batch, error, counter });
     }
-    for types in [json!(null), json!([]), json!(["callback-polling"]), json!(["WEBSOCKET"]), json!(vec!["x"; 10_000])] {
+    for types in [json!(null), json!([]), json!(["flash"]), json!(["WEBSOCKET"]), json!(vec!["x"; 10_000])] {
         let batch = json!([{"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": types}]);
         let error = (400, "no_common_connection_type");
         all.push(BadMessage { name: format!("types {types}"), batch, error, counter });
