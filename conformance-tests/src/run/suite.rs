@@ -4,7 +4,7 @@
 use super::script;
 use crate::case::{Case, Kind, Profile, Role};
 use crate::observer::Observer;
-use crate::peer::{PUBLISH_ACK, Transport};
+use crate::peer::{PUBLISH_ACK, STREAM_CONNECT, Transport};
 use crate::scene::Scene;
 use crate::stage::{Actor, play};
 use crate::target::Target;
@@ -371,7 +371,10 @@ fn missing(instance: &Instance, subject: &Subject) -> Option<Finding> {
         Subject::Server(target) => need == PUBLISH_ACK && target.silent.contains(&instance.transport),
         Subject::Client(_) => false,
     };
-    let what = needs.into_iter().find(|need| !subject.capabilities().contains(*need) || silent(need))?;
+    // Other streams are opened in no other way.
+    let known = |need: &str| need == STREAM_CONNECT && instance.transport != Transport::EventSource;
+    let has = |need: &str| known(need) || (subject.capabilities().contains(need) && !silent(need));
+    let what = needs.into_iter().find(|need| !has(need))?;
     Some(Finding::new(Verdict::Unimplemented, format!("the {} has no {what}", subject.role())))
 }
 

@@ -106,23 +106,50 @@ pub struct Head {
     pub headers: Vec<(String, String)>,
 }
 
+impl Head {
+    /// The first header field of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.headers, name)
+    }
+
+    /// Whether the body comes in chunks.
+    pub fn is_chunked(&self) -> bool {
+        self.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
+    }
+}
+
 /// Reads one final response; interim ones (1xx, but 101) are passed over. `method` is the request's.
 pub async fn read_response(stream: &mut Stream, method: &str) -> Result<Response, WireError> {
+    let (head, first_byte) = read_final_head(stream).await?;
+    read_rest(stream, method, head, first_byte).await
+}
+
+/// Reads the head of one final response; beside it, when its first byte had come.
+pub async fn read_final_head(stream: &mut Stream) -> Result<(Head, Instant), WireError> {
     if stream.buffer.is_empty() {
         stream.fill(false).await?;
     }
     let first_byte = Instant::now();
-    let head = loop {
+    loop {
         let head = read_head(stream).await?;
         if head.status >= 200 || head.status == 101 {
-            break head;
+            return Ok((head, first_byte));
         }
-    };
+    }
+}
+
+/// Reads what comes behind a head.
+pub async fn read_rest(
+    stream: &mut Stream,
+    method: &str,
+    head: Head,
+    first_byte: Instant,
+) -> Result<Response, WireError> {
     let keeps = header(&head.headers, "connection").is_none_or(|value| !value.to_ascii_lowercase().contains("close"));
     let mut reusable = keeps && !head.old && head.status != 101;
     let body = if method == "HEAD" || matches!(head.status, 101 | 204 | 304) {
         Vec::new()
-    } else if header(&head.headers, "transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+    } else if head.is_chunked() {
         read_chunks(stream).await?
     } else if let Some(length) = header(&head.headers, "content-length") {
         let length = length.parse().map_err(|_| WireError::malformed(format!("Content-Length: {length}")))?;
@@ -191,6 +218,22 @@ pub(super) async fn read_sized(stream: &mut Stream, length: usize) -> Result<Vec
         stream.fill(true).await?;
     }
     Ok(stream.buffer.drain(..length).collect())
+}
+
+/// Reads what has come of a body that goes on, a chunk at most; none at its end. Where the body ends with its connection, what is
+/// there is its beginning.
+pub async fn read_part(stream: &mut Stream, head: &Head) -> Result<Option<Vec<u8>>, WireError> {
+    if head.is_chunked() {
+        return read_chunk(stream).await;
+    }
+    if stream.buffer.is_empty() {
+        match stream.fill(false).await {
+            Ok(()) => {}
+            Err(WireError::Closed { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(std::mem::take(&mut stream.buffer)))
 }
 
 async fn read_to_end(stream: &mut Stream) -> Result<Vec<u8>, WireError> {

@@ -32,7 +32,7 @@ impl Browsers {
         Arc::new(Self { limit, hash, tables: std::array::from_fn(|_| Mutex::new(hash.map())) })
     }
 
-    /// A place for one more connect of this browser; `Err` if it holds as many as it may. Who is no browser needs none.
+    /// A place for one more connect of this browser, as soon as there is room (BX-MC-4); `Err` if it holds as many as it may. Who is no browser needs none.
     pub(crate) fn enter(self: &Arc<Self>, browser: Option<BrowserId>) -> Result<Option<Place>, Crowded> {
         let Some(browser) = browser.filter(|_| self.limit > 0) else {
             return Ok(None);

@@ -363,6 +363,7 @@ impl Engine {
                     routed = published.routed;
                 }
             }
+            // Not on the reply to a script (BX-CP-8).
             if !env.config.meta_connect_deliver_only && matches!(turn.origin.carrier, Carrier::Http) {
                 shard.ride_along(env, turn, key);
             }

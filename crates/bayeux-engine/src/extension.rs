@@ -31,7 +31,7 @@ pub(crate) struct Acks {
 }
 
 impl Extension {
-    /// What a handshake asks for (BX-ACK-1). Who has `ack` needs no `gap`.
+    /// What a handshake asks for (BX-ACK-1, BX-GAP-1). Who has `ack` needs no `gap`.
     pub(crate) fn asked(ext: Ext) -> Self {
         match (ext.ack, ext.gap) {
             (Some(ExtValue::Wanted(true)), _) => Self::Ack(Box::default()),
@@ -62,7 +62,7 @@ impl Extension {
 }
 
 impl Acks {
-    /// The number of the next reply, which carries everything through this position; of messages that wait there are so many.
+    /// The number of the next reply (BX-ACK-2), which carries everything through this position; of messages that wait there are so many.
     pub(crate) fn number(&mut self, through: Option<Position>, waiting: usize) -> u64 {
         self.last += 1;
         self.furthest = self.furthest.max(through.unwrap_or_default());
@@ -81,7 +81,8 @@ impl Acks {
         self.sent.iter().any(|(_, through)| through.is_some())
     }
 
-    /// The client has read the reply of this number to its end: what that carried can go. A number above the last is taken for the last.
+    /// The client has read the reply of this number to its end: what that carried can go. A number above the last is taken for
+    /// the last (BX-ACK-7).
     pub(crate) fn acknowledged(&mut self, number: u64) -> Option<Position> {
         let mut through = None;
         while let Some((_, carried)) = self.sent.pop_front_if(|(first, _)| *first <= number) {

@@ -123,15 +123,16 @@ pub(crate) fn session_unknown(request: &Message, config: &Config, interval: Dura
 pub(crate) enum ConnectReply {
     /// As usual.
     Retry,
-    /// A newer connect has come (BX-CN-12).
+    /// A newer connect has come (BX-CN-12). It has no number, since it may overtake one that has (BX-ACK-8).
     Superseded,
     /// Others of its browser hold connects (BX-ADV-10, BX-MC-2).
     Crowded,
-    /// The session's stream is another request: this one is nothing but its heartbeat (BX-ST-4).
+    /// The session's stream is another request: this one is nothing but its heartbeat (BX-ST-4), and is not to come soon
+    /// (BX-ST-6).
     Beside,
     /// The client disconnected (BX-DC-3).
     Disconnected,
-    /// The session is gone.
+    /// The session is gone; a stream is not left open (BX-ST-12).
     SessionGone,
     /// The server goes; come back after this time (BX-CN-14).
     ShuttingDown(Duration),

@@ -66,7 +66,8 @@ pub(crate) struct Binding {
     pub(crate) born: Time,
     /// Handshaken over HTTP and not adopted yet.
     pub(crate) adoptable: bool,
-    /// Handshaken by a script element of another site: such requests from its address may use it, and nothing else (BX-CP-5).
+    /// Handshaken by a script element of another site, whose cookie says nothing: its address may use it (BX-CP-5). Faye's page goes on by a
+    /// POST with CORS.
     pub(crate) scripted: bool,
 }
 
@@ -93,7 +94,7 @@ impl Binding {
     /// without a cookie while the handshake was under way, or a request with the cookie which that socket's 101 set.
     pub(crate) fn claim(&mut self, now: Time, origin: &Origin, config: &Config, adopters: &Adopters) -> Claim {
         if self.scripted || origin.is_foreign_script() {
-            let owner = self.scripted && origin.is_foreign_script() && self.peer == origin.peer;
+            let owner = self.scripted && self.peer == origin.peer;
             return if owner || config.trust_client_session { Claim::Owner } else { Claim::Foreign };
         }
         let same_socket = self.home == Some(origin.connection);

@@ -7,6 +7,7 @@ pub(crate) mod escape;
 mod event_source;
 mod exchange;
 pub(crate) mod form;
+pub mod forwarded;
 pub mod gate;
 mod get;
 mod head;

@@ -158,6 +158,7 @@ impl Shard {
         if let Some(kind) = streams.filter(|_| held.due > env.now) {
             return self.open_stream(env, turn, link, kind, held);
         }
+        // With `ack`, also what was sent before and is owed (BX-ACK-6).
         let waits = self.session(key).is_some_and(|session| !session.outbox.is_empty());
         self.hold(env, link, held);
         let due = self.link_ref(link).and_then(|link| link.connect.as_ref()).is_none_or(|held| held.due <= env.now);

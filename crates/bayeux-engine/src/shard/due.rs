@@ -51,7 +51,9 @@ impl Shard {
         }
     }
 
-    /// What the link says that receives. With `ack`, events come with the reply to a connect and not without (BX-ACK-4).
+    /// What the link says that receives. With `ack`, events come with the reply to a connect and not without (BX-ACK-4). A stream begins
+    /// with a reply (BX-ST-10) and ends with another (BX-ST-11): when its client asked for that (BX-ST-13), when it has carried enough
+    /// (BX-ST-14), or for the sake of acknowledgements; meanwhile it is not silent for long (BX-ST-3).
     fn due_here(env: &Env<'_>, session: &Session, link: &Link, connect: Option<&HeldConnect>) -> Due {
         let events = session.outbox.has_after(link.sent());
         let is_due = connect.is_some_and(|held| held.due <= env.now);
@@ -92,7 +94,7 @@ impl Shard {
     }
 }
 
-/// So much is unacknowledged that a stream ends, for the client to name a number with its next connect.
+/// So much is unacknowledged that a stream ends, for the client to name a number with its next connect (BX-ACK-5).
 fn is_half_full(env: &Env<'_>, session: &Session) -> bool {
     let (messages, bytes) = (session.outbox.len(), session.outbox.bytes());
     session.extension.has_acks()

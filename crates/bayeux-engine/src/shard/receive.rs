@@ -282,7 +282,7 @@ impl Shard {
         batch.is_some()
     }
 
-    /// The reply behind a batch. A stream's connect stays open until its last.
+    /// The reply behind a batch, in the same frame as what it has a number for (BX-ACK-9). A stream's connect stays open until its last.
     fn write_reply(&mut self, env: &Env<'_>, key: LinkKey, last: bool, batch: Option<Batch>, replies: &mut Replies) {
         self.count_repeated(env, key, batch);
         let ext = self.connect_ext(key, batch.map(|batch| batch.through));
@@ -406,7 +406,8 @@ impl Shard {
         self.settle(env, key);
     }
 
-    /// The link receives, and no older one writes: so what was handed over and did not arrive can be told. At once, if there is some.
+    /// The link receives, and no older one writes: so what was handed over and did not arrive can be told (BX-GAP-2). At once, if there is
+    /// some (BX-GAP-3).
     pub(crate) fn tell_gap(&mut self, env: &Env<'_>, key: LinkKey) {
         let Some(link) = self.links.get_mut(key) else {
             return;

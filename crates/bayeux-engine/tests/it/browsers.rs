@@ -69,23 +69,27 @@ fn streams_count_and_sockets_and_programs_do_not() {
 }
 
 #[test]
-fn bx_cp_5_a_foreign_script_uses_its_own_sessions_alone() {
+fn bx_cp_5_a_foreign_script_uses_such_sessions_of_its_address_alone() {
     let script = Carrier::Script { cross_site: true };
     let mut world = World::new(Config::default());
     let mut foreign = world.peer(script);
     world.handshake(&mut foreign);
     assert_eq!(world.connect(&mut foreign, "1").replies[0]["successful"], true);
     let same_browser = world.poller();
-    let connect = |world: &mut World, mut peer: Peer| world.connect(&mut peer, "x").replies[0]["error"].clone();
+    let connect = |world: &mut World, mut peer: Peer| {
+        world.connect(&mut peer, "x").replies.first().map_or(Value::Null, |reply| reply["error"].clone())
+    };
     let refused = json!("402::session_unknown");
     for (carrier, what) in [
-        (Carrier::Http, "a POST with the cookie"),
+        (Carrier::Http, "a POST that CORS lets through"),
         (Carrier::Script { cross_site: false }, "a script of the site"),
-        (Carrier::Stream { last_event: None }, "a stream"),
         (Carrier::Socket { ticket: None, may_adopt: Some(world.now) }, "a socket"),
     ] {
-        let thief = world.next_connection(&foreign, carrier);
-        assert_eq!(connect(&mut world, thief), refused, "{what}");
+        let own = world.next_connection(&foreign, carrier);
+        assert_eq!(connect(&mut world, own.clone()), Value::Null, "{what}");
+        let mut elsewhere = own;
+        elsewhere.origin.peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+        assert_eq!(connect(&mut world, elsewhere), refused, "{what}, from another address");
     }
     let mut elsewhere = world.next_connection(&foreign, script);
     elsewhere.origin.peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));

@@ -74,7 +74,7 @@ fn bx_st_3_a_silent_stream_beats_and_one_that_nobody_asks_any_more_ends_its_sess
 }
 
 #[test]
-fn a_stream_ends_with_a_reply_when_the_client_asked_for_that() {
+fn bx_st_13_a_stream_ends_with_a_reply_when_the_client_asked_for_that() {
     let mut world = World::new(Config::default());
     let mut peer = world.http();
     world.handshake(&mut peer);
@@ -138,7 +138,7 @@ fn what_was_lent_to_a_stream_that_broke_goes_to_the_next() {
 }
 
 #[test]
-fn bx_st_6_a_stream_that_the_browser_keeps_rolls_over_and_an_event_source_does_not() {
+fn bx_st_14_a_stream_that_the_browser_keeps_rolls_over_and_an_event_source_does_not() {
     for (kind, rolls) in [("xhr-streaming", true), ("iframe", true), ("eventsource", false)] {
         let mut config = Config::default();
         config.max_stream_bytes = 1000;
