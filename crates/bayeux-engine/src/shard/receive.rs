@@ -43,7 +43,7 @@ impl Shard {
         Some(self.links.insert(Link { session, client, connection, kind, phase, connect, lent, waker }))
     }
 
-    /// Makes `newer` the connection that receives. The older one's held connect is answered at once, without events (BX-CN-12); if
+    /// Makes `newer` the connection that receives (BX-CN-16). The older one's held connect is answered at once, without events (BX-CN-12); if
     /// it still writes what was lent to it, the newer one waits for that. Returns whether a held connect is answered.
     pub(crate) fn take_over(&mut self, env: &mut Env<'_>, session: SessionKey, newer: LinkKey) -> bool {
         let Some(receiving) = self.sessions.get(session).map(|session| session.receiving) else {

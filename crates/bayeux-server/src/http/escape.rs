@@ -1,4 +1,4 @@
-//! JSON as a part of a script: what could end the script, or a line of it, is written as JSON's own escapes (BX-HRD-11).
+//! JSON as a part of a script: what could end the script, or a line of it, is written as JSON's own escapes (BX-CP-6, BX-HRD-11).
 
 /// U+2028 and U+2029 in UTF-8, without their last byte.
 const SEPARATOR: &[u8] = b"\xe2\x80";

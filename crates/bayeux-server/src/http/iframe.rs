@@ -1,7 +1,7 @@
-//! `iframe` (BX-ST-2), the forever frame: a page that never ends, with a script for each batch, which hands it to the page around.
+//! `iframe` (BX-ST-2, BX-ST-9), the forever frame: a page that never ends, with a script for each batch, which hands it to the page around.
 //!
 //! The page around is of this server's origin or a listed one: only such may have it in a frame, and only to such are messages
-//! handed. No script runs in it but those that carry the nonce.
+//! handed (BX-ST-17). No script runs in it but those that carry the nonce.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 

@@ -66,7 +66,7 @@ pub(crate) fn beat(wire: &dyn Wire) -> Chunk {
     Chunk::of(0, |out| out.extend_from_slice(wire.beat()))
 }
 
-/// The headers of a stream: whoever stands between is to pass it on piece by piece, as it is.
+/// The headers of a stream: whoever stands between is to pass it on piece by piece, as it is (BX-ST-15).
 pub(crate) fn stream_headers(content_type: &'static str) -> Headers {
     vec![
         ("Content-Type", content_type.into()),

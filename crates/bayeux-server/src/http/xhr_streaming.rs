@@ -1,4 +1,4 @@
-//! `xhr-streaming` (BX-ST-2): the answer to a POST that goes on, a line for each batch. A page reads it with XMLHttpRequest, as far
+//! `xhr-streaming` (BX-ST-2, BX-ST-8): the answer to a POST that goes on, a line for each batch. A page reads it with XMLHttpRequest, as far
 //! as it has come, or with `fetch`.
 
 use bayeux_engine::Framing;
