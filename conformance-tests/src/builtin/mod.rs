@@ -9,6 +9,7 @@ mod model;
 mod queue;
 mod slow;
 mod socket;
+mod streams;
 mod subscribe;
 mod values;
 mod walk;
@@ -34,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         malformed::cases(),
         socket::cases(),
         ack::cases(),
+        streams::cases(),
         model::cases(),
         walk::cases(),
         whole::cases(),
