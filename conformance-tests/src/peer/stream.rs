@@ -208,6 +208,11 @@ impl Peer {
         sent.exchange
     }
 
+    /// Whether the response to an exchange is awaited, or goes on.
+    pub fn is_open(&self, exchange: usize) -> bool {
+        self.inner.state.borrow().exchanges[exchange].answer.is_none()
+    }
+
     /// How an exchange ended, if it has.
     pub fn ended(&self, exchange: usize) -> Option<Result<(), WireError>> {
         let state = self.inner.state.borrow();

@@ -1,7 +1,7 @@
 //! The steps that look at streams: their heads, batches, heartbeats and ends.
 
-use super::judge::describe;
 use super::judge::Came;
+use super::judge::describe;
 use super::script::{Script, Stopped, mistake};
 use crate::case::{HttpSpec, Look, When};
 use crate::json::Json;
@@ -14,12 +14,7 @@ use tokio::time::Instant;
 
 impl Script {
     /// Sends a request whose response may be a stream, and waits for its head or its end.
-    pub(super) async fn open_stream(
-        &mut self,
-        name: &str,
-        spec: &HttpSpec,
-        when: &When,
-    ) -> Result<Finding, Stopped> {
+    pub(super) async fn open_stream(&mut self, name: &str, spec: &HttpSpec, when: &When) -> Result<Finding, Stopped> {
         let (peer, request) = self.request(spec)?;
         let deadline = self.deadline(when, self.scene.target.budget.answer())?;
         let number = peer.start_stream(request);
@@ -144,9 +139,7 @@ impl Script {
 /// A comment or white space that comes from now on.
 async fn beat(peer: &Peer, number: usize, deadline: Instant) -> Finding {
     let began = Instant::now();
-    let beats = |peer: &Peer| {
-        peer.streamed(number).is_some_and(|seen| seen.beats.last().is_some_and(|at| *at > began))
-    };
+    let beats = |peer: &Peer| peer.streamed(number).is_some_and(|seen| seen.beats.last().is_some_and(|at| *at > began));
     peer.until(deadline, |peer| beats(peer) || peer.ended(number).is_some()).await;
     if beats(peer) {
         return Finding::pass();
