@@ -87,6 +87,14 @@ pub(super) fn cases() -> Vec<Case> {
             cut,
             "what came on a stream that was cut and was not acknowledged comes again on the next one",
         )),
+        stream(code(
+            "AK-024",
+            Must,
+            &["BX-ACK-3"],
+            STREAMS,
+            read_to_end,
+            "who names the number of a stream's last reply gets nothing of that stream again",
+        )),
     ]
 }
 
@@ -314,6 +322,32 @@ fn beside(scene: Rc<Scene>, transport: Transport) -> Run {
         pair.publish(2..=2).await?;
         let came = events_on(&scene, &pair.peer, exchange, 1).await;
         Ok(equal("after 1 was acknowledged beside its stream", &came, &[2]))
+    })
+}
+
+fn read_to_end(scene: Rc<Scene>, transport: Transport) -> Run {
+    run(async move {
+        let pair = Pair::new(&scene, transport).await?;
+        let mut connect = pair.peer.connect_message();
+        connect.set("advice", object([("timeout", 700.into())]));
+        let sent = pair.peer.send(&[connect]);
+        let exchange = Peer::exchange_of(&sent).ok_or("a stream is read over HTTP")?;
+        pair.publish(1..=2).await?;
+        let came = events_on(&scene, &pair.peer, exchange, 2).await;
+        if came != [1, 2] {
+            return Err(format!("on the stream came {came:?}"));
+        }
+        let deadline = Instant::now() + scene.target.budget.held();
+        if !pair.peer.until(deadline, |peer| peer.ended(exchange).is_some()).await {
+            return Err("the stream does not end".into());
+        }
+        let batches = pair.peer.streamed(exchange).map(|seen| seen.batches).unwrap_or_default();
+        let last = batches.last().and_then(|batch| batch.messages.as_ref().ok()?.last());
+        let number = last.and_then(number_of).ok_or("the stream ends without a number")?;
+        let exchange = open_stream(&scene, &pair, Some(&number)).await?;
+        pair.publish(3..=3).await?;
+        let came = events_on(&scene, &pair.peer, exchange, 1).await;
+        Ok(equal("on the next stream", &came, &[3]))
     })
 }
 
