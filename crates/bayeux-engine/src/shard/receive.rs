@@ -285,7 +285,9 @@ impl Shard {
     /// The reply behind a batch, in the same frame as what it has a number for (BX-ACK-9). A stream's connect stays open until its last.
     fn write_reply(&mut self, env: &Env<'_>, key: LinkKey, last: bool, batch: Option<Batch>, replies: &mut Replies) {
         self.count_repeated(env, key, batch);
-        let ext = self.connect_ext(key, batch.map(|batch| batch.through));
+        // Without a batch, the reply that ends a stream stands for all that the stream carried.
+        let carried = self.links.get(key).map(Link::sent).filter(|sent| *sent > Position(0));
+        let ext = self.connect_ext(key, batch.map(|batch| batch.through).or(carried));
         let Some(link) = self.links.get_mut(key) else {
             return;
         };

@@ -72,8 +72,10 @@ const TLS: (&str, &str) = ("X-Forwarded-Proto", "https");
 const PLAIN: (&str, &str) = ("X-Forwarded-Proto", "http");
 const ELSEWHERE: (&str, &str) = ("X-Forwarded-Host", "front.example");
 
+type Headers = &'static [(&'static str, &'static str)];
+
 /// Headers of a request to `app.example`, and what becomes of it: from the listed proxy, and from a stranger.
-const CASES: &[(&[(&str, &str)], Came, Came)] = &[
+const CASES: &[(Headers, Came, Came)] = &[
     (&[], Plain, Plain),
     (&[TLS], Secure, Plain),
     (&[PLAIN], Plain, Plain),

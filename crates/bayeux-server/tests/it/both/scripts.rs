@@ -91,7 +91,7 @@ fn bx_hrd_11_a_name_that_could_be_more_than_a_name_is_refused() {
         assert_eq!(server.bayeux.stats().bodies_malformed, before + 1);
     }
     for query in ["jsonp=cb", "jsonp=cb&message=", "jsonp=cb&message=%5B", "jsonp=cb&message=x&message=[]"] {
-        let answer = Http::open(&server).request("GET", &format!("/bayeux?{query}"), &FOREIGN[0], b"");
+        let answer = Http::open(&server).request("GET", &format!("/bayeux?{query}"), FOREIGN[0], b"");
         assert_eq!(answer.status, 400, "{query}");
     }
     assert_eq!(server.bayeux.engine().stats().sessions_opened, 0);
