@@ -43,8 +43,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Offers `callback-polling` (BX-OP-7), and with it `cross-origin-long-polling`, under which Faye's
-    /// clients of other sites poll (BX-LP-8).
+    /// Offers `callback-polling` (BX-OP-7), and with it `cross-origin-long-polling`, under which Faye's clients of other sites
+    /// poll (BX-LP-8).
     ///
     /// Any page may then open sessions of its own here: it needs no place in `allow_origin`, but no cookie is looked at either.
     pub fn offer_callback_polling(&mut self) {

@@ -1,7 +1,8 @@
 //! `callback-polling` (JSONP): a script element asks, and a script that calls a function is the answer (BX-CP-2 to BX-CP-4, BX-CP-7).
 //!
-//! Any page can make such a request, and the browser adds the cookies it has. So those of another site's request say nothing, and
-//! what is answered is a call of a function whose name is harmless, and neither sniffed nor shown.
+//! Any page can make such a request, and the browser adds the cookies it has. So those of another site's request say nothing (BX-CP-5),
+//! and what is answered is a call of a function whose name is harmless, and neither sniffed nor shown (BX-CP-7). Scripts run in whatever
+//! order they come, so events are in those alone that answer connects (BX-CP-8), which the engine sees to.
 
 use std::borrow::Cow;
 
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn bx_cp_4_the_function_is_called_with_the_array() {
+    fn bx_cp_3_bx_cp_4_the_function_is_called_with_the_array() {
         let call = |name: CallbackName| whole(&CallbackPolling::new(name), br#"[{"data":"</script>"}]"#);
         let cb = CallbackName::parse("a.b$_-9").expect("a name");
         assert_eq!(call(cb), r#"/**/a.b$_-9([{"data":"\u003c/script>"}]);"#);

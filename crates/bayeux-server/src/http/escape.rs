@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn bx_hrd_11_what_could_end_a_script_is_an_escape() {
+    fn bx_cp_6_what_could_end_a_script_is_an_escape() {
         for (text, expected) in [
             ("</script><script>alert(1)</script>", r#""\u003c/script>\u003cscript>alert(1)\u003c/script>""#),
             ("<!--<script>", r#""\u003c!--\u003cscript>""#),
@@ -46,6 +46,20 @@ mod tests {
             ("", r#""""#),
         ] {
             assert_eq!(escaped(&json!(text)), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn bx_cp_6_the_vectors_of_the_specification_hold() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../protocol-spec/vectors/script-json.json");
+        let text = std::fs::read_to_string(path).expect("the vectors are there");
+        let file: Value = serde_json::from_str(&text).expect("they are JSON");
+        let vectors = file["vectors"].as_array().expect("an array");
+        assert!(vectors.len() > 5);
+        for vector in vectors {
+            let mut out = Vec::new();
+            push_script_json(vector["text"].as_str().expect("JSON").as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).ok().as_deref(), vector["escaped"].as_str(), "{vector}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! `eventsource` (BX-ST-1): a stream of server-sent events, whose data are each a batch.
 //!
-//! A browser opens the stream anew by itself when it ends, and then names the last event that it had.
+//! A browser opens the stream anew by itself when it ends, and then names the last event that it had (BX-ST-5).
 
 use std::time::Duration;
 

@@ -80,6 +80,7 @@ impl Bayeux {
         Some(self.event_source(head, vec![connect]))
     }
 
+    /// The connect is in the query (BX-ST-7), or made up.
     fn event_source(&self, head: &Head<'_>, connect: Vec<Message>) -> Response {
         if self.site(head) == Site::Foreign {
             return self.refuse_site(head.site.origin);
@@ -88,7 +89,7 @@ impl Bayeux {
         self.stream(head, connect, last_event, Box::new(EventSource::new(self.options().engine.interval)))
     }
 
-    /// The page around it is of this very origin, or says which listed one it is of.
+    /// The page around it is of this very origin, or says which listed one it is of (BX-ST-17).
     fn iframe(&self, head: &Head<'_>, connect: Vec<Message>, query: Query<'_>) -> Response {
         let allowed = &self.options().allow_origin;
         let parent = query.value("origin");

@@ -21,10 +21,10 @@ pub(crate) trait Wire: Send + Sync {
     /// Appends what comes before the first batch.
     fn open(&self, _out: &mut Vec<u8>) {}
 
-    /// Appends a batch: a JSON array of messages, and the number that a stream's client may name to go on behind it.
+    /// Appends a batch, whole (BX-ST-2): a JSON array of messages, and the number that a stream's client may name to go on behind it.
     fn batch(&self, array: &[u8], event_id: Option<u64>, out: &mut Vec<u8>);
 
-    /// What a stream may say at any time between batches, and nobody hears.
+    /// What a stream may say at any time between batches, and nobody hears (BX-ST-3).
     fn beat(&self) -> &'static [u8] {
         b"\n"
     }

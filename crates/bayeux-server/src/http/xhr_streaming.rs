@@ -1,4 +1,4 @@
-//! `xhr-streaming` (BX-ST-2, BX-ST-8): the answer to a POST that goes on, a line for each batch. A page reads it with XMLHttpRequest, as far
+//! `xhr-streaming` (BX-ST-8): the answer to a POST that goes on, a line for each batch. A page reads it with XMLHttpRequest, as far
 //! as it has come, or with `fetch`.
 
 use bayeux_engine::Framing;
@@ -31,7 +31,7 @@ mod tests {
     use crate::http::wire::{beat, piece, whole};
 
     #[test]
-    fn bx_st_2_each_batch_is_a_line() {
+    fn bx_st_8_each_batch_is_a_line() {
         let frame = Frame::Own([&[0; HEADROOM][..], b"[{},{}]"].concat());
         for first in [true, false] {
             assert_eq!(piece(&XhrStreaming, first, &frame, Some(1)).framed(), "8\r\n[{},{}]\n\r\n");

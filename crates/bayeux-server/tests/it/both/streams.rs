@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[test]
-fn bx_st_2_the_reply_comes_first_and_then_each_event_as_it_is_published() {
+fn bx_st_10_the_reply_comes_first_and_then_each_event_as_it_is_published() {
     let server = Server::start(FRONT);
     let mut publisher = Http::session(&server);
     for transport in STREAMS {
@@ -60,7 +60,7 @@ fn bx_st_3_a_silent_stream_beats() {
 
 /// A page keeps what it has read of a response; an event source does not.
 #[test]
-fn bx_st_2_a_stream_rolls_over_at_its_size_and_the_next_goes_on() {
+fn bx_st_14_a_stream_rolls_over_at_its_size_and_the_next_goes_on() {
     let mut options = options();
     options.engine.max_stream_bytes = 5000;
     let server = Server::with(FRONT, options);
@@ -97,7 +97,7 @@ fn bx_st_2_a_stream_rolls_over_at_its_size_and_the_next_goes_on() {
 }
 
 #[test]
-fn a_stream_ends_when_it_was_asked_to() {
+fn bx_st_13_a_stream_ends_when_it_was_asked_to() {
     let server = Server::start(FRONT);
     for transport in STREAMS {
         let mut session = Http::session(&server);
@@ -125,7 +125,7 @@ fn a_stream_ends_when_it_was_asked_to() {
 }
 
 #[test]
-fn a_stream_of_nobodys_session_is_one_refusal() {
+fn bx_st_12_a_stream_of_nobodys_session_is_one_refusal() {
     let server = Server::start(FRONT);
     let gone = Http::session(&server);
     gone.again(&server).post(json!([{"channel": "/meta/disconnect"}]));
@@ -140,7 +140,7 @@ fn a_stream_of_nobodys_session_is_one_refusal() {
 
 /// Faye's way: the session is in the URL, and there is no connect.
 #[test]
-fn bx_st_1_an_event_source_may_name_its_session_in_the_path() {
+fn bx_st_1_bx_st_4_an_event_source_may_name_its_session_in_the_path() {
     let server = Server::start(FRONT);
     let mut session = Http::session(&server);
     session.subscribe("/a");
@@ -187,7 +187,7 @@ fn a_head_opens_nothing() {
 }
 
 #[test]
-fn an_event_source_goes_on_behind_the_last_event_that_it_had() {
+fn bx_st_5_an_event_source_goes_on_behind_the_last_event_that_it_had() {
     let server = Server::start(FRONT);
     let mut session = Http::open(&server);
     let mut handshake = crate::client::handshake();
@@ -218,7 +218,7 @@ fn an_event_source_goes_on_behind_the_last_event_that_it_had() {
 }
 
 #[test]
-fn an_event_without_ack_or_gap_has_no_number() {
+fn bx_st_5_an_event_without_ack_or_gap_has_no_number() {
     let server = Server::start(FRONT);
     let mut session = Http::session(&server);
     session.subscribe("/a");
@@ -228,7 +228,7 @@ fn an_event_without_ack_or_gap_has_no_number() {
 }
 
 #[test]
-fn bx_mc_2_a_stream_too_many_of_one_browser_ends_at_once() {
+fn bx_mc_4_a_stream_too_many_of_one_browser_ends_at_once() {
     let mut options = options();
     options.engine.max_sessions_per_browser = 2;
     let server = Server::with(FRONT, options);
@@ -252,7 +252,7 @@ fn bx_mc_2_a_stream_too_many_of_one_browser_ends_at_once() {
 
 /// What opens a stream is one connect of its type, and nothing else does.
 #[test]
-fn bx_hrd_1_a_get_that_opens_no_stream_is_refused_whole() {
+fn bx_st_7_a_get_that_opens_no_stream_is_refused_whole() {
     let mut options = options();
     options.engine.connection_types.retain(|kind| *kind != bayeux_protocol::ConnectionType::CallbackPolling);
     let server = Server::with(FRONT, options);
