@@ -2,6 +2,7 @@
 
 pub mod cookie;
 pub(crate) mod form;
+pub mod forwarded;
 pub mod gate;
 mod head;
 mod long_polling;

@@ -45,7 +45,7 @@ pub use front::fuzzing;
 pub use front::{Front, FrontOptions, serve};
 #[cfg(feature = "tls")]
 pub use front::{TlsError, tls_config};
-pub use http::gate::AllowedOrigins;
+pub use http::{forwarded::TrustedProxies, gate::AllowedOrigins};
 pub use mounted::BayeuxService;
 pub use options::Options;
 pub use reply::{Cut, ReplyBody};

@@ -159,9 +159,8 @@ impl<T: Stream> Connection<'_, T> {
             Ok(body) => body,
             Err(End::Silent) => return false,
             Err(End::Told(413, _)) => {
-                let refusal = with_head(&head, |head| {
-                    self.endpoint.bayeux.too_large(&head.endpoint_head(self.peer, self.endpoint.secure))
-                });
+                let refusal =
+                    with_head(&head, |head| self.endpoint.bayeux.too_large(&self.endpoint.head(head, self.peer)));
                 return match refusal {
                     Ok(response) => Box::pin(self.respond(response, After::Close)).await,
                     Err(_) => false,
@@ -171,9 +170,7 @@ impl<T: Stream> Connection<'_, T> {
                 return Box::pin(self.respond(Response::text(status, text), After::Close)).await;
             }
         };
-        let served = with_head(&head, |head| {
-            self.endpoint.bayeux.serve(&head.endpoint_head(self.peer, self.endpoint.secure), &body)
-        });
+        let served = with_head(&head, |head| self.endpoint.bayeux.serve(&self.endpoint.head(head, self.peer), &body));
         // A held connect needs neither.
         drop((head, body));
         match served {

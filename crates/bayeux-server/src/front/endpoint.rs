@@ -7,7 +7,11 @@ use super::{
     output::After,
     request::{BadHead, Framing, RequestHead},
 };
-use crate::{Bayeux, http::Response, websocket::Upgraded};
+use crate::{
+    Bayeux,
+    http::{Head, Response},
+    websocket::Upgraded,
+};
 
 /// The endpoint as one worker serves it.
 pub(super) struct Endpoint {
@@ -50,7 +54,7 @@ impl Endpoint {
         };
         // A body that is not read would be taken for the next request.
         let after_unread = if matches!(framing, Framing::None | Framing::Sized(0)) { after } else { After::Close };
-        let endpoint_head = head.endpoint_head(peer, self.secure);
+        let endpoint_head = self.head(head, peer);
         if !ours {
             let text = format!("Nothing is here: the Bayeux endpoint is {}.", self.options.path);
             let response = Response::text(404, text).without_body(endpoint_head.method);
@@ -63,7 +67,7 @@ impl Endpoint {
             });
         }
         let url = || {
-            let scheme = if self.secure { "https" } else { "http" };
+            let scheme = if endpoint_head.secure { "https" } else { "http" };
             format!("{scheme}://{}{}", endpoint_head.site.host.unwrap_or_default(), head.path)
         };
         if let Some(response) = self.bayeux.preface(&endpoint_head, url) {
@@ -82,6 +86,13 @@ impl Endpoint {
             }
         }
         Ok(Judged::Read { framing, after, expects_continue })
+    }
+
+    /// What the endpoint has to know of a request, with what trusted proxies say of its client.
+    pub(super) fn head<'h>(&self, head: &RequestHead<'h>, peer: IpAddr) -> Head<'h> {
+        let mut known = head.endpoint_head(peer, self.secure);
+        self.bayeux.options().trusted_proxies.apply(&mut known, |name| head.all(name).collect());
+        known
     }
 
     /// The endpoint's path, and every suffix of it (BX-EXT-1).

@@ -9,7 +9,7 @@ use super::{
     chunked::{BadBody, Chunked},
     request::{BadHead, Framing, RequestHead, find_head, with_head},
 };
-use crate::http::form;
+use crate::http::{form, forwarded::TrustedProxies};
 
 /// What a head was read as.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,7 +85,9 @@ pub fn decode_form(body: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, D
 impl Head {
     fn of(head: &RequestHead<'_>) -> Self {
         let words = |bad: BadHead| bad.to_string();
-        let endpoint = head.endpoint_head(IpAddr::V4(Ipv4Addr::LOCALHOST), false);
+        let mut endpoint = head.endpoint_head(IpAddr::V4(Ipv4Addr::LOCALHOST), false);
+        let proxies = TrustedProxies::parse(["127.0.0.0/8"]).expect("it is a network");
+        proxies.apply(&mut endpoint, |name| head.all(name).collect());
         let (expects, stays, old) = (head.expects_continue().map_err(words), head.keeps_alive(), head.is_old());
         Self {
             path: head.path.to_owned(),

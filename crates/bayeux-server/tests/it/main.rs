@@ -21,6 +21,7 @@ macro_rules! under {
             mod moving;
             mod origins;
             mod pausing;
+            mod proxies;
             mod shutdown;
             mod websocket;
         }
