@@ -1,12 +1,15 @@
 // nginx and haproxy in front of the server, by the configurations of docs/proxies: nothing is lost or held up on the way, and
 // each client is who it is.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { CometDClient } from './clients.mjs';
 import { HANDSHAKE, HttpClient } from './http-client.mjs';
 import { PROXIES, ReverseProxy } from './reverse-proxy.mjs';
 import { Server } from './server.mjs';
 import { Tap } from './tap.mjs';
+import { Log, within } from './waiting.mjs';
 
 /** A server, a proxy in front of it, and a tap between them. */
 class Setting {
@@ -114,6 +117,27 @@ for (const [kind, front] of PROXIES.flatMap((kind) => FRONTS.map((front) => [kin
         await publisher.publish('/socket', 'from without');
         await socket.messages.find(({ data }) => data === 'from without', 'a message of another');
         socket.leave();
+      }
+    });
+
+    it('a stream delivers each batch at once, and its end is a reply', async () => {
+      for (const client of [setting.client({ headers: { 'Accept-Encoding': 'gzip' } }), setting.tlsClient()]) {
+        await client.handshake();
+        await client.subscribe('/stream');
+        const response = await client.ask([client.of({ channel: '/meta/connect', connectionType: 'xhr-streaming' })]);
+        assert.equal(response.headers['content-encoding'], undefined);
+        const batches = new Log();
+        const ended = once(response, 'end');
+        createInterface({ input: response }).on('line', (line) => line && batches.add(JSON.parse(line)));
+        await batches.find(([{ channel }]) => channel === '/meta/connect', 'the first reply');
+        // The next is published only when the one before has come.
+        for (const n of numbers(0, 20)) {
+          await publisher.publish('/stream', n);
+          await batches.find(([{ data }]) => data === n, `batch ${n}`);
+        }
+        await client.call([client.of({ channel: '/meta/disconnect' })]);
+        await batches.find(([{ advice }]) => advice?.reconnect === 'none', 'the last reply');
+        await within(ended, 'the end of the response');
       }
     });
 
