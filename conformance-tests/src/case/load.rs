@@ -8,7 +8,7 @@ use crate::verdict::Level;
 use std::collections::BTreeSet;
 
 /// The files of cases, in the order of reports.
-const FILES: [(&str, &str); 24] = [
+const FILES: [(&str, &str); 25] = [
     ("envelope.json", include_str!("../../cases/envelope.json")),
     ("malformed.json", include_str!("../../cases/malformed.json")),
     ("handshake.json", include_str!("../../cases/handshake.json")),
@@ -26,6 +26,7 @@ const FILES: [(&str, &str); 24] = [
     ("advice.json", include_str!("../../cases/advice.json")),
     ("websocket.json", include_str!("../../cases/websocket.json")),
     ("callback-polling.json", include_str!("../../cases/callback-polling.json")),
+    ("streaming.json", include_str!("../../cases/streaming.json")),
     ("security.json", include_str!("../../cases/security.json")),
     ("ack.json", include_str!("../../cases/ack.json")),
     ("client/session.json", include_str!("../../cases/client/session.json")),

@@ -158,7 +158,7 @@ impl Peer {
     }
 
     /// The request that has messages in its query, and this behind them.
-    pub(super) fn getting(&self, messages: &str, more: &str) -> Request {
+    pub fn getting(&self, messages: &str, more: &str) -> Request {
         let message: String = url::form_urlencoded::byte_serialize(messages.as_bytes()).collect();
         let path = self.inner.scene.target.path("");
         let joint = if path.contains('?') { '&' } else { '?' };

@@ -113,6 +113,7 @@ struct State {
     client_id: Option<String>,
     jar: Rc<RefCell<Jar>>,
     messages: Vec<Arrived>,
+    arrays: usize,
     exchanges: Vec<Exchange>,
     idle: Vec<(usize, Stream)>,
     connections: usize,
@@ -139,6 +140,8 @@ struct Advice {
 /// A message that came, and with which response.
 struct Arrived {
     exchange: Option<usize>,
+    /// In which of all arrays that came.
+    array: usize,
     message: Json,
     at: Instant,
     claimed: bool,
@@ -386,6 +389,13 @@ impl Peer {
         new.filter(|arrived| fits(&arrived.message)).count()
     }
 
+    /// The arrays that came: bodies of responses, messages on a WebSocket, batches of streams.
+    pub fn arrays(&self) -> Vec<Vec<Json>> {
+        let state = self.inner.state.borrow();
+        let arrays = state.messages.chunk_by(|one, next| one.array == next.array);
+        arrays.map(|array| array.iter().map(|arrived| arrived.message.clone()).collect()).collect()
+    }
+
     /// All messages that ever came.
     pub fn all_messages(&self) -> Vec<Json> {
         self.inner.state.borrow().messages.iter().map(|arrived| arrived.message.clone()).collect()
@@ -444,7 +454,10 @@ impl Peer {
         for message in &messages {
             state.heed(message, self.inner.transport, at);
         }
-        state.messages.extend(messages.into_iter().map(|message| Arrived { exchange, message, at, claimed: false }));
+        state.arrays += 1;
+        let array = state.arrays;
+        let arrived = messages.into_iter().map(|message| Arrived { exchange, array, message, at, claimed: false });
+        state.messages.extend(arrived);
     }
 }
 

@@ -100,7 +100,7 @@ impl Peer {
             return Ok(self.take_response(number, connection, stream, response));
         };
         self.open(number, connection, &head, first_byte);
-        self.read_on(number, connection, &mut stream, &head, framing)
+        self.read_on(number, connection, stream, &head, framing)
             .await
             .inspect_err(|error| self.note_end(connection, error))?;
         self.inner.scene.transcript.note(&self.inner.name, format!("connection {connection}: the stream ended"));
@@ -138,12 +138,13 @@ impl Peer {
         &self,
         number: usize,
         connection: usize,
-        stream: &mut Stream,
+        mut stream: Stream,
         head: &Head,
         framing: Framing,
     ) -> Result<(), WireError> {
         let mut unframer = Unframer::new(framing);
-        while let Some(part) = read_part(stream, head).await? {
+        let mut left = head.length()?;
+        while let Some(part) = read_part(&mut stream, head, &mut left).await? {
             self.inner.scene.transcript.add(&self.inner.name, connection, Direction::Received, &part);
             self.with_stream(number, |streamed| {
                 let room = KEPT_TEXT.saturating_sub(streamed.text.len());
@@ -153,6 +154,9 @@ impl Peer {
                 self.take_piece(number, piece);
             }
             self.inner.changed.notify_waiters();
+        }
+        if left.is_some() {
+            self.inner.state.borrow_mut().idle.push((connection, stream));
         }
         Ok(())
     }
@@ -202,6 +206,11 @@ impl Peer {
     /// The exchange in which a batch went out.
     pub fn exchange_of(sent: &Sent) -> Option<usize> {
         sent.exchange
+    }
+
+    /// Whether the response to an exchange is awaited, or goes on.
+    pub fn is_open(&self, exchange: usize) -> bool {
+        self.inner.state.borrow().exchanges[exchange].answer.is_none()
     }
 
     /// How an exchange ended, if it has.

@@ -112,6 +112,12 @@ impl Head {
         header(&self.headers, name)
     }
 
+    /// How long the body is, if that is said.
+    pub fn length(&self) -> Result<Option<usize>, WireError> {
+        let said = self.header("content-length").filter(|_| !self.is_chunked());
+        said.map(|text| text.parse().map_err(|_| WireError::malformed(format!("Content-Length: {text}")))).transpose()
+    }
+
     /// Whether the body comes in chunks.
     pub fn is_chunked(&self) -> bool {
         self.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
@@ -151,8 +157,7 @@ pub async fn read_rest(
         Vec::new()
     } else if head.is_chunked() {
         read_chunks(stream).await?
-    } else if let Some(length) = header(&head.headers, "content-length") {
-        let length = length.parse().map_err(|_| WireError::malformed(format!("Content-Length: {length}")))?;
+    } else if let Some(length) = head.length()? {
         read_sized(stream, length).await?
     } else {
         reusable = false;
@@ -220,20 +225,28 @@ pub(super) async fn read_sized(stream: &mut Stream, length: usize) -> Result<Vec
     Ok(stream.buffer.drain(..length).collect())
 }
 
-/// Reads what has come of a body that goes on, a chunk at most; none at its end. Where the body ends with its connection, what is
-/// there is its beginning.
-pub async fn read_part(stream: &mut Stream, head: &Head) -> Result<Option<Vec<u8>>, WireError> {
+/// Reads what has come of a body that goes on, a chunk at most; none at its end. `left` is how much of one is still to come whose
+/// length was said; any other that is not in chunks ends with its connection.
+pub async fn read_part(
+    stream: &mut Stream,
+    head: &Head,
+    left: &mut Option<usize>,
+) -> Result<Option<Vec<u8>>, WireError> {
     if head.is_chunked() {
         return read_chunk(stream).await;
     }
+    if *left == Some(0) {
+        return Ok(None);
+    }
     if stream.buffer.is_empty() {
-        match stream.fill(false).await {
-            Ok(()) => {}
-            Err(WireError::Closed { .. }) => return Ok(None),
-            Err(error) => return Err(error),
+        match stream.fill(left.is_some()).await {
+            Err(WireError::Closed { .. }) if left.is_none() => return Ok(None),
+            filled => filled?,
         }
     }
-    Ok(Some(std::mem::take(&mut stream.buffer)))
+    let length = stream.buffer.len().min(left.unwrap_or(usize::MAX));
+    *left = left.map(|left| left - length);
+    Ok(Some(stream.buffer.drain(..length).collect()))
 }
 
 async fn read_to_end(stream: &mut Stream) -> Result<Vec<u8>, WireError> {

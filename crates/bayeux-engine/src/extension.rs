@@ -1,5 +1,6 @@
 //! `Extension`: how a session learns what it did not get. By `ack`, deliveries are kept until the client names their number
-//! (BX-ACK-1 to 6); by `gap`, it is told how many were handed over and did not arrive. Neither without being asked for.
+//! (BX-ACK-1 to 6); by `gap`, it is told how many were handed over and did not arrive. Neither without being asked for, and each as
+//! announced (BX-EXT-2).
 
 use std::collections::VecDeque;
 

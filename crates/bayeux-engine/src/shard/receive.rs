@@ -43,7 +43,7 @@ impl Shard {
         Some(self.links.insert(Link { session, client, connection, kind, phase, connect, lent, waker }))
     }
 
-    /// Makes `newer` the connection that receives. The older one's held connect is answered at once, without events (BX-CN-12); if
+    /// Makes `newer` the connection that receives (BX-CN-16). The older one's held connect is answered at once, without events (BX-CN-12); if
     /// it still writes what was lent to it, the newer one waits for that. Returns whether a held connect is answered.
     pub(crate) fn take_over(&mut self, env: &mut Env<'_>, session: SessionKey, newer: LinkKey) -> bool {
         let Some(receiving) = self.sessions.get(session).map(|session| session.receiving) else {
@@ -285,7 +285,9 @@ impl Shard {
     /// The reply behind a batch, in the same frame as what it has a number for (BX-ACK-9). A stream's connect stays open until its last.
     fn write_reply(&mut self, env: &Env<'_>, key: LinkKey, last: bool, batch: Option<Batch>, replies: &mut Replies) {
         self.count_repeated(env, key, batch);
-        let ext = self.connect_ext(key, batch.map(|batch| batch.through));
+        // Without a batch, the reply that ends a stream stands for all that the stream carried.
+        let carried = self.links.get(key).map(Link::sent).filter(|sent| *sent > Position(0));
+        let ext = self.connect_ext(key, batch.map(|batch| batch.through).or(carried));
         let Some(link) = self.links.get_mut(key) else {
             return;
         };

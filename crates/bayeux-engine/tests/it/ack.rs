@@ -220,3 +220,23 @@ fn whose_connections_break_gets_less_at_a_time_until_something_arrives() {
         numbers.take(8).map_while(|n| Some(poll(&mut world, &mut peer, json!(n - 1))?.len() - 1)).collect();
     assert!(grown.is_sorted() && grown[7] > 1, "{grown:?}");
 }
+
+#[test]
+fn the_number_of_a_streams_last_reply_stands_for_all_that_it_carried() {
+    let mut world = World::new(Config::default());
+    let (peer, mut publisher) = (subscriber(&mut world, Carrier::Http), world.poller());
+    let mut stream = world.next_connection(&peer, Carrier::Stream { last_event: None });
+    let request = json!([{"channel": "/meta/connect", "connectionType": "eventsource", "advice": {"timeout": 5000}}]);
+    let ticket = world.send(&mut stream, request).answer.stream.expect("a stream");
+    world.receive(&stream, ticket).expect("the first reply");
+    for n in 1..=2 {
+        publish(&mut world, &mut publisher, json!(n));
+        assert_eq!(batch(&mut world, &(stream.clone(), ticket)).0, [n]);
+    }
+    world.pass(SECOND * 6);
+    let (events, number) = read(&world.receive(&stream, ticket).expect("it ends"));
+    assert!(events.is_empty());
+    let mut next = world.next_connection(&peer, Carrier::Http);
+    assert_eq!(poll(&mut world, &mut next, json!(number)), None, "nothing is owed");
+    assert_eq!(world.engine.audit(world.now).expect("all fits together").outbox_messages, 0);
+}

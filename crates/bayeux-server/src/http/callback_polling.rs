@@ -1,4 +1,4 @@
-//! `callback-polling` (JSONP): a script element asks, and a script that calls a function is the answer (BX-CP-2 to BX-CP-4).
+//! `callback-polling` (JSONP): a script element asks, and a script that calls a function is the answer (BX-CP-2 to BX-CP-4, BX-CP-7).
 //!
 //! Any page can make such a request, and the browser adds the cookies it has. So those of another site's request say nothing (BX-CP-5),
 //! and what is answered is a call of a function whose name is harmless, and neither sniffed nor shown (BX-CP-7). Scripts run in whatever

@@ -1,4 +1,5 @@
-//! A GET with messages in its URL: `callback-polling`, or the connect that opens a stream of `eventsource` or `iframe`.
+//! A GET with messages in its URL: `callback-polling`, or the connect that opens a stream of `eventsource` or `iframe`
+//! (BX-ST-7).
 //!
 //! The URL may name a session, so nothing here goes into a log.
 

@@ -68,12 +68,14 @@ enum Came {
 
 use Came::{Plain, Refused, Secure};
 
-const TLS: (&str, &str) = ("X-Forwarded-Proto", "https");
-const PLAIN: (&str, &str) = ("X-Forwarded-Proto", "http");
-const ELSEWHERE: (&str, &str) = ("X-Forwarded-Host", "front.example");
+type Header = (&'static str, &'static str);
+
+const TLS: Header = ("X-Forwarded-Proto", "https");
+const PLAIN: Header = ("X-Forwarded-Proto", "http");
+const ELSEWHERE: Header = ("X-Forwarded-Host", "front.example");
 
 /// Headers of a request to `app.example`, and what becomes of it: from the listed proxy, and from a stranger.
-const CASES: &[(&[(&str, &str)], Came, Came)] = &[
+const CASES: &[(&[Header], Came, Came)] = &[
     (&[], Plain, Plain),
     (&[TLS], Secure, Plain),
     (&[PLAIN], Plain, Plain),
@@ -150,7 +152,7 @@ fn the_page_shows_the_url_under_which_the_browser_knows_the_server() {
 struct Client(Ipv4Addr, &'static str);
 
 impl Client {
-    fn headers(self) -> Vec<(&'static str, &'static str)> {
+    fn headers(self) -> Vec<Header> {
         if self.1.is_empty() { Vec::new() } else { vec![("X-Forwarded-For", self.1)] }
     }
 
