@@ -1,26 +1,13 @@
 //! The query of a GET, and the script that answers it: values as a form has them, and no message that gets out of the script.
 
-use bayeux_protocol::{DecodeLimits, decode_batch};
+use bayeux_protocol::{DecodeLimits, Message, decode_batch, encode_batch};
 use bayeux_server::fuzzing;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 pub(crate) fn run(input: &[u8]) {
     let limits = DecodeLimits::default();
-    let script = fuzzing::script_value(input);
-    assert!(!script.contains(&b'<'));
-    let text = String::from_utf8_lossy(&script);
-    assert!(!text.contains(['\u{2028}', '\u{2029}']));
     if let Ok(batch) = decode_batch(input, &limits) {
-        let inner = text.strip_prefix("JSON.parse(").and_then(|text| text.strip_suffix(')'));
-        assert!(inner.is_some() || !text.contains("__proto__"), "{text} sets a prototype");
-        // A string there is one of JSON too.
-        let json = inner.map_or_else(|| text.to_string(), |inner| serde_json::from_str(inner).expect("a string"));
-        let grown = DecodeLimits { max_bytes: usize::MAX, ..limits };
-        let read = decode_batch(json.as_bytes(), &grown).expect("the messages stay messages");
-        assert_eq!(read.len(), batch.len());
-        let same =
-            batch.iter().zip(&read).all(|(before, behind)| before.channel == behind.channel && before.id == behind.id);
-        assert!(same, "{batch:?} {read:?}");
+        in_a_script(&batch);
     }
 
     let Ok(text) = std::str::from_utf8(input) else { return };
@@ -36,4 +23,19 @@ pub(crate) fn run(input: &[u8]) {
     let value = fuzzing::query_value(text, "origin");
     assert_eq!(value.is_some(), first.is_some());
     assert!(first.is_none_or(|first| !plain(first) || value.as_deref() == Some(first)));
+}
+
+/// Messages as they are written into a script are the same, and all that is there.
+fn in_a_script(batch: &[Message]) {
+    let script = String::from_utf8(fuzzing::script_value(&encode_batch(batch))).expect("it stays UTF-8");
+    assert!(!script.contains(['<', '\u{2028}', '\u{2029}', '\n', '\r']), "{script}");
+    let inner = script.strip_prefix("JSON.parse(").and_then(|script| script.strip_suffix(')'));
+    assert!(inner.is_some() || !script.contains("__proto__"), "{script} sets a prototype");
+    // A string there is one of JSON too.
+    let json = inner.map_or_else(|| script.clone(), |inner| serde_json::from_str(inner).expect("a string"));
+    let grown = DecodeLimits { max_bytes: usize::MAX, ..DecodeLimits::default() };
+    let read = decode_batch(json.as_bytes(), &grown).expect("the messages stay messages");
+    assert_eq!(read.len(), batch.len());
+    let same = |(before, behind): (&Message, &Message)| before.channel == behind.channel && before.id == behind.id;
+    assert!(batch.iter().zip(&read).all(same), "{batch:?} {read:?}");
 }
