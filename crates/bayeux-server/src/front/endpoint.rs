@@ -25,10 +25,8 @@ pub(super) struct Endpoint {
 pub(super) enum Judged {
     /// It is not for us: the connection goes to the application.
     Foreign,
-    /// It is answered without its body.
-    Answer { response: Response, after: After },
-    /// Its body came with the head, so it is served: so many bytes are used.
-    Served { response: Response, after: After, body: usize },
+    /// It is answered without its body, or its body came with the head: so many bytes of that are used.
+    Answer { response: Response, after: After, body: usize },
     /// Its body is to be read and served.
     Read { framing: Framing, after: After, expects_continue: bool },
     /// It becomes a WebSocket.
@@ -59,12 +57,12 @@ impl Endpoint {
         if suffix.is_none() {
             let text = format!("Nothing is here: the Bayeux endpoint is {}.", self.options.path);
             let response = Response::text(404, text).without_body(endpoint_head.method);
-            return Ok(Judged::Answer { response, after: after_unread });
+            return Ok(Judged::Answer { response, after: after_unread, body: 0 });
         }
         if let Some(asked) = head.upgrade() {
             return Ok(match self.bayeux.upgrade(&endpoint_head, &asked) {
                 Ok(upgraded) => Judged::Upgrade(Box::new(upgraded)),
-                Err(response) => Judged::Answer { response: *response, after: After::Close },
+                Err(response) => Judged::Answer { response: *response, after: After::Close, body: 0 },
             });
         }
         let url = || {
@@ -72,18 +70,18 @@ impl Endpoint {
             format!("{scheme}://{}{}", endpoint_head.site.host.unwrap_or_default(), head.path)
         };
         if let Some(response) = self.bayeux.preface(&endpoint_head, url) {
-            return Ok(Judged::Answer { response, after: after_unread });
+            return Ok(Judged::Answer { response, after: after_unread, body: 0 });
         }
         if let Framing::Sized(length) = framing {
             if length > self.bayeux.max_body() as u64 {
                 let response = self.bayeux.too_large(&endpoint_head);
-                return Ok(Judged::Answer { response, after: After::Close });
+                return Ok(Judged::Answer { response, after: After::Close, body: 0 });
             }
             // Most bodies come with their heads: then the head is read once.
             let body = usize::try_from(length).ok().and_then(|length| rest.get(..length));
             if let Some(body) = body {
                 let response = self.bayeux.serve(&endpoint_head, body);
-                return Ok(Judged::Served { response, after, body: body.len() });
+                return Ok(Judged::Answer { response, after, body: body.len() });
             }
         }
         Ok(Judged::Read { framing, after, expects_continue })

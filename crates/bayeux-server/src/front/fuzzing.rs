@@ -82,10 +82,10 @@ pub fn decode_form(body: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, D
     form::decode_form(body, limits)
 }
 
-/// JSON as a part of a script.
-pub fn script_json(json: &[u8]) -> Vec<u8> {
+/// JSON as a value in a script.
+pub fn script_value(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    escape::push_script_json(json, &mut out);
+    escape::push_script_value(json, &mut out);
     out
 }
 

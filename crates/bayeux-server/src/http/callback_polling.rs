@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::{
-    escape::push_script_json,
+    escape::push_script_value,
     wire::{Headers, Wire},
 };
 
@@ -65,7 +65,7 @@ impl Wire for CallbackPolling {
         out.extend_from_slice(b"/**/");
         out.extend_from_slice(self.name.0.as_bytes());
         out.push(b'(');
-        push_script_json(array, out);
+        push_script_value(array, out);
         out.extend_from_slice(b");");
     }
 }

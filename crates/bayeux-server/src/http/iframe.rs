@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    escape::push_script_json,
+    escape::push_script_value,
     gate::{AllowedOrigins, Origin},
     wire::{Headers, Wire, stream_headers},
 };
@@ -56,7 +56,7 @@ impl Wire for Iframe {
     fn batch(&self, array: &[u8], _event_id: Option<u64>, out: &mut Vec<u8>) {
         self.script(out);
         out.extend_from_slice(b"d(");
-        push_script_json(array, out);
+        push_script_value(array, out);
         out.extend_from_slice(b")</script>\n");
     }
 }

@@ -72,7 +72,16 @@ pub(crate) fn encoded(bytes: &[u8]) -> String {
 pub(crate) fn script_messages(response: &Response) -> Vec<Value> {
     let text = String::from_utf8_lossy(&response.body);
     let array = text.strip_prefix("/**/cb(").and_then(|text| text.strip_suffix(");"));
-    serde_json::from_str(array.unwrap_or_else(|| panic!("no script: {text}"))).expect("messages")
+    script_batch(array.unwrap_or_else(|| panic!("no script: {text}")))
+}
+
+/// What a script makes of the argument of a call.
+fn script_batch(argument: &str) -> Vec<Value> {
+    let text = argument.strip_prefix("JSON.parse(").and_then(|argument| argument.strip_suffix(')'));
+    let json = text.map(|text| serde_json::from_str::<String>(text).unwrap_or_else(|_| panic!("no string: {text}")));
+    assert!(json.is_some() || !argument.contains("__proto__"), "it sets a prototype: {argument}");
+    let batch = serde_json::from_str(json.as_deref().unwrap_or(argument));
+    batch.unwrap_or_else(|error| panic!("no batch: {argument}: {error}"))
 }
 
 /// Sends a batch by `callback-polling`, and returns the replies.
@@ -298,7 +307,7 @@ impl Receiver {
         let policy = self.head.as_ref().and_then(|head| head.header("content-security-policy"));
         assert!(policy.is_some_and(|policy| policy.contains(&format!("script-src 'nonce-{nonce}';"))), "{policy:?}");
         let batch = script.strip_prefix("d(").and_then(|text| text.strip_suffix(")</script>"));
-        self.batch(batch.unwrap_or_else(|| panic!("no script: {text}")));
+        self.batches.push_back(script_batch(batch.unwrap_or_else(|| panic!("no script: {text}"))));
     }
 
     fn batch(&mut self, text: &str) {

@@ -1,6 +1,6 @@
 //! A stream on the connection itself: whatever its session has to say in one turn goes out in one write.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use bytes::Bytes;
 
@@ -40,10 +40,16 @@ impl<T: Stream> Connection<'_, T> {
                 }
                 Next::Gone => return false,
             };
-            if let Some(headers) = headers.take()
-                && !self.start(status, headers, Length::Streamed, &mut bytes, after).await
-            {
-                return false;
+            if let Some(headers) = headers.take() {
+                let length = Length::Streamed;
+                let start = poll_fn(|cx| Poll::Ready(self.start(cx, status, &headers, length, &mut bytes, after)));
+                let Some(mut left) = start.await else {
+                    return false;
+                };
+                drop(headers);
+                if !self.write(&mut left, &mut bytes).await {
+                    return false;
+                }
             }
             if body.is_beat() != hurried {
                 hurried = !hurried;
