@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use crate::world::{Peer, World};
 
+fn connect() -> Value {
+    json!([{"channel": "/meta/connect", "connectionType": "long-polling"}])
+}
+
 fn crowd(world: &mut World, tabs: usize) -> Vec<Peer> {
     let first = world.poller();
     let mut all = vec![first];
@@ -66,6 +70,20 @@ fn streams_count_and_sockets_and_programs_do_not() {
         world.handshake(&mut program);
         assert!(world.connect(&mut program, "c").replies.len() == 1);
     }
+}
+
+#[test]
+fn bx_mc_4_a_connect_whose_session_has_ended_takes_no_place_any_more() {
+    let mut config = Config::default();
+    config.max_sessions_per_browser = 1;
+    let mut world = World::new(config);
+    let mut tabs = crowd(&mut world, 2);
+    let held = world.hold(&mut tabs[0], "h");
+    // Its connection does not come to answer the connect.
+    let exported = world.engine.export(world.now, &bayeux_engine::ClientId::parse(&tabs[0].id).expect("an id"));
+    assert!(exported.is_ok());
+    assert!(world.send(&mut tabs[1], connect()).answer.held.is_some(), "there is room");
+    world.engine.cancel(world.now, held);
 }
 
 #[test]
