@@ -282,8 +282,10 @@ impl Shard {
     /// BX-SB-3).
     pub(crate) fn ride_along(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey) {
         let waits = |session: &Session| session.receiving == Receiving::Away && !session.outbox.is_empty();
-        // With `ack`, events come with the replies to connects alone (BX-ACK-4).
-        if !self.session(key).is_some_and(|session| waits(session) && !session.extension.has_acks()) {
+        // With `ack`, events come with the replies to connects alone (BX-ACK-4). With `gap` too: whether they had come when the client
+        // named its count could not be told (BX-GAP-2).
+        let rides = |session: &Session| matches!(session.extension, Extension::None);
+        if !self.session(key).is_some_and(|session| waits(session) && rides(session)) {
             return;
         }
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {

@@ -3,7 +3,7 @@
 use bayeux_engine::{Carrier, Config};
 use serde_json::{Value, json};
 
-use crate::world::{Peer, World, ticket};
+use crate::world::{Peer, World, channels, ticket};
 
 fn subscriber(world: &mut World, carrier: Carrier) -> Peer {
     let mut peer = world.peer(carrier);
@@ -63,6 +63,22 @@ fn what_an_older_connection_still_writes_is_settled_before_it_is_told() {
         let missing = messages.last().expect("a reply")["ext"]["gap"]["missing"].as_u64();
         assert_eq!((messages.len(), missing), if arrives { (1, Some(1)) } else { (2, Some(0)) });
     }
+}
+
+#[test]
+fn bx_gap_2_deliveries_do_not_ride_on_other_replies_so_that_their_order_of_arrival_changes_no_count() {
+    let mut config = Config::default();
+    config.meta_connect_deliver_only = false;
+    let mut world = World::new(config);
+    let (mut peer, mut other) = (subscriber(&mut world, Carrier::Http), world.poller());
+    world.send(&mut peer, connect(0));
+    world.publish(&mut other, "/a", json!(1));
+    world.pump();
+    let publish = json!([{"channel": "/b", "data": 2}]);
+    assert_eq!(channels(&world.send(&mut peer, publish).replies), ["/b"]);
+    let outcome = world.send(&mut peer, connect(0));
+    assert_eq!(channels(&outcome.replies), ["/a", "/meta/connect"]);
+    assert_eq!(outcome.replies[1]["ext"], json!({"gap": {"missing": 0}}));
 }
 
 #[test]
