@@ -130,7 +130,7 @@ impl Shard {
     }
 
     fn frame(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool, last: bool) -> Take {
-        let event_id = self.event_id(env, key);
+        let event_id = self.event_id(env, key, true);
         if !reply
             && !last
             && let Some(frame) = self.shared_frame(env, key)
@@ -149,7 +149,7 @@ impl Shard {
 
     /// A stream's first reply (BX-ST-2).
     fn opening(&mut self, env: &mut Env<'_>, key: LinkKey) -> Take {
-        let event_id = self.event_id(env, key);
+        let event_id = self.event_id(env, key, false);
         let mut replies = Replies::new();
         let ext = self.connect_ext(key, None);
         if let Some(link) = self.links.get_mut(key)
@@ -175,15 +175,16 @@ impl Shard {
     }
 
     /// The number of a stream's next frame: what a client names to go on behind it (BX-ST-5).
-    fn event_id(&self, env: &Env<'_>, key: LinkKey) -> Option<u64> {
+    fn event_id(&self, env: &Env<'_>, key: LinkKey, events: bool) -> Option<u64> {
         let link = self.links.get(key).filter(|link| matches!(link.kind, LinkKind::Stream(_)))?;
         let session = self.sessions.get(link.session)?;
         match &session.extension {
             Extension::None => None,
             Extension::Ack(acks) => Some(acks.last + 1),
+            // Behind an older connection that still writes it is not told what is missing, so no number stands for all there is.
+            Extension::Gap(_) if session.receiving != Receiving::Here(key) => None,
             Extension::Gap(handed_over) => {
-                let opened = matches!(link.kind, LinkKind::Stream(Stream { opened: true, .. }));
-                let batch = if opened { next_batch(env, session, link) } else { None };
+                let batch = if events { next_batch(env, session, link) } else { None };
                 Some(handed_over + batch.map_or(0, |batch| batch.messages as u64))
             }
         }

@@ -1,15 +1,22 @@
 //! `gap` (BX-GAP-*): a client that asks is told how many deliveries were handed over and did not arrive.
 
-use bayeux_engine::{Carrier, Config};
+use bayeux_engine::{Carrier, Config, Take, Ticket};
 use serde_json::{Value, json};
 
-use crate::world::{Peer, World, channels, ticket};
+use crate::world::{Peer, World, channels, parse, ticket};
 
 fn subscriber(world: &mut World, carrier: Carrier) -> Peer {
     let mut peer = world.peer(carrier);
     assert_eq!(world.handshake_with(&mut peer, json!({"gap": true}))["ext"], json!({"gap": true}));
     world.subscribe(&mut peer, json!("/a"));
     peer
+}
+
+fn open_stream(world: &mut World, peer: &Peer) -> (Peer, Ticket) {
+    let mut stream = world.next_connection(peer, Carrier::Stream { last_event: None });
+    let request = json!([{"channel": "/meta/connect", "connectionType": "eventsource", "ext": {"gap": 0}}]);
+    let ticket = world.send(&mut stream, request).answer.stream.expect("a stream");
+    (stream, ticket)
 }
 
 fn connect(received: u64) -> Value {
@@ -79,6 +86,49 @@ fn bx_gap_2_deliveries_do_not_ride_on_other_replies_so_that_their_order_of_arriv
     let outcome = world.send(&mut peer, connect(0));
     assert_eq!(channels(&outcome.replies), ["/a", "/meta/connect"]);
     assert_eq!(outcome.replies[1]["ext"], json!({"gap": {"missing": 0}}));
+}
+
+#[test]
+fn bx_st_5_the_id_of_a_streams_only_batch_counts_the_deliveries_in_it() {
+    let mut world = World::new(Config::default());
+    let (mut peer, mut publisher) = (subscriber(&mut world, socket()), world.poller());
+    world.connect(&mut peer, "1");
+    world.publish(&mut publisher, "/a", json!(1));
+    world.pump();
+    assert_eq!(world.drain(&peer).len(), 1);
+    world.engine.cancel(world.now, ticket(&peer));
+    world.publish(&mut publisher, "/a", json!(2));
+    world.pump();
+    let (stream, ticket) = open_stream(&mut world, &peer);
+    let Take::Frame { frame, last: true, event_id, .. } = world.take_raw(&stream, ticket) else {
+        panic!("one is missing, which is told at once");
+    };
+    let messages = parse(&frame);
+    assert_eq!((channels(&messages), &messages[1]["ext"]), (vec!["/a", "/meta/connect"], &json!({"gap": {"missing": 1}})));
+    assert_eq!(event_id, Some(2), "one is missing, and one is here");
+}
+
+#[test]
+fn bx_st_5_a_stream_that_is_not_told_what_is_missing_has_no_id_that_says_it_is_there() {
+    let mut world = World::new(Config::default());
+    let (mut peer, mut publisher) = (subscriber(&mut world, socket()), world.poller());
+    world.connect(&mut peer, "1");
+    for n in 0..2 {
+        world.publish(&mut publisher, "/a", json!(n));
+        world.pump();
+        assert!(world.take(&peer, ticket(&peer)).is_some());
+        if n == 0 {
+            world.engine.confirm(world.now, ticket(&peer));
+        }
+    }
+    // The socket still writes the second; the stream waits for that until the server goes.
+    let (stream, waiting) = open_stream(&mut world, &peer);
+    assert!(world.take(&stream, waiting).is_none());
+    world.engine.leave(world.now);
+    let Take::Frame { frame, last: true, event_id, .. } = world.take_raw(&stream, waiting) else {
+        panic!("it is answered");
+    };
+    assert_eq!((&parse(&frame)[0]["ext"], event_id), (&Value::Null, None));
 }
 
 #[test]
