@@ -286,9 +286,9 @@ fn a_connect_with_a_trailing_slash_leaves_no_link_behind() {
     let server = Server::start(FRONT);
     let session = Http::session(&server);
     for _ in 0..10 {
-        let request = json!([{"channel": "/meta/connect/", "connectionType": "xhr-streaming", "clientId": session.id,
-            "advice": {"timeout": 0}}]);
-        session.again(&server).request("POST", "/bayeux", &[], request.to_string().as_bytes());
+        let mut stream = session.again(&server);
+        stream.ask_batch(json!([{"channel": "/meta/connect/", "connectionType": "xhr-streaming", "clientId": session.id}]));
+        assert_eq!(stream.answer_head().status, 200);
     }
     session.again(&server).post(json!([{"channel": "/meta/disconnect"}]));
     wait_until(|| server.bayeux.engine().connections() == 0);
