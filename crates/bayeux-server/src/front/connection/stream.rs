@@ -62,7 +62,7 @@ impl<T: Stream> Connection<'_, T> {
             if !self.write(&mut bytes, &mut end).await {
                 if bytes.len() + end.len() <= tail {
                     // All of the events are taken over: on another connection they would come twice.
-                    poll_fn(|cx| Poll::Ready(drop(body.poll_piece(cx)))).await;
+                    poll_fn(|cx| Poll::Ready(body.poll_piece(cx).is_ready())).await;
                 }
                 return false;
             }
