@@ -126,7 +126,15 @@ async fn transports(scene: &Rc<Scene>, target: &mut Target, first: &Json) {
     if is_offered(CROSS_ORIGIN) {
         target.capabilities.insert(CROSS_ORIGIN.into());
     }
-    for transport in Transport::STREAMS.into_iter().filter(|transport| is_offered(transport.name())) {
+    for transport in Transport::STREAMS {
+        // A server may offer one of those that a client names.
+        let peer = Peer::new(scene, "probe", transport);
+        let reply = peer.handshake(None).await;
+        leave(&peer).await;
+        let types = reply.iter().filter_map(|reply| reply.get("supportedConnectionTypes")?.as_array()).flatten();
+        if !is_offered(transport.name()) && !types.into_iter().any(|name| name.as_str() == Some(transport.name())) {
+            continue;
+        }
         match stream(scene, transport).await {
             Ok(by_connect) => {
                 target.capabilities.insert(transport.name().into());

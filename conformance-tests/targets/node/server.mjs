@@ -15,9 +15,11 @@ const servers = {
     return server;
   },
   'cometd-nodejs-server'() {
-    const cometd = require('cometd-nodejs-server');
-    const { handle } = cometd.createCometDServer({ timeout: TIMEOUT * 1000, maxInterval: TIMEOUT * 5000 });
-    return http.createServer(handle);
+    const { createCometDServer } = require('cometd-nodejs-server');
+    const { AcknowledgedMessagesExtension } = require('cometd-nodejs-server/ack-extension');
+    const server = createCometDServer({ timeout: TIMEOUT * 1000, maxInterval: TIMEOUT * 5000 });
+    server.addExtension(new AcknowledgedMessagesExtension());
+    return http.createServer(server.handle);
   },
 };
 

@@ -9,7 +9,7 @@ use bayeux_protocol::{Ext, ExtValue};
 use crate::inbox::Position;
 
 /// Numbers remembered besides one for each message that waits: replies without new messages.
-const SPARE_NUMBERS: usize = 16;
+const SPARE_NUMBERS: usize = 8;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Extension {

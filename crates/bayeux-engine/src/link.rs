@@ -121,6 +121,8 @@ pub(crate) struct HeldConnect {
     pub(crate) leaving: Option<Duration>,
     /// Others of its browser hold connects, and there is no place for this one.
     pub(crate) crowded: bool,
+    /// What waits is no reason to answer it before its time: the session asks for the same again and again.
+    pub(crate) paced: bool,
     pub(crate) gap: GapAsked,
     /// Its place among those of its browser.
     pub(crate) place: Option<Place>,

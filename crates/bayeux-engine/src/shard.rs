@@ -344,6 +344,10 @@ impl Shard {
     fn end_link(&mut self, env: &mut Env<'_>, key: LinkKey, ending: Ending) {
         if let Some(link) = self.links.get_mut(key) {
             link.phase = Phase::Ended(ending);
+            // Its connection may still write for long.
+            if let Some(held) = &mut link.connect {
+                held.place = None;
+            }
             env.wakes.push(link.waker.take());
         }
     }

@@ -135,14 +135,15 @@ impl World {
         let more = u64::from(self.has(Defect::GapMissesOne));
         let received = received.or(odd).map(|received| received + more);
         let tells = session.counts || self.has(Defect::GapUnasked);
-        received.filter(|_| tells).map(|received| session.handed_over.saturating_sub(received))
+        let waits = if self.has(Defect::GapCountsWaiting) { session.queue.len() as u64 } else { 0 };
+        received.filter(|_| tells).map(|received| (session.handed_over + waits).saturating_sub(received))
     }
 
     fn acknowledge(&self, ack: &mut Ack, request: &Message, last_event: Option<u64>) {
         let number = request.get("ext").and_then(|ext| ext.get("ack")).and_then(Value::as_u64);
         if let Some(number) = number.max(last_event) {
             if self.has(Defect::AckAhead) {
-                ack.named = number;
+                ack.named = ack.named.max(number);
             }
             let late = u64::from(self.has(Defect::AckRedeliversAll));
             let empty =

@@ -330,7 +330,7 @@ bayeux_mutants::defects! {
     AckPushed "ack-pushed" "events are pushed to a WebSocket also where they are to be acknowledged"
         kills ["AK-006"] also [];
     ScriptWithoutEvents "script-without-events" "a script carries replies alone"
-        kills ["JP-007" "JP-005"] also [];
+        kills ["JP-007" "JP-005"] also ["DL-001" "US-003"];
     ConnectionEndsSession "connection-ends-session" "a session ends with the connection on which its connect is held"
         kills ["CN-022" "CN-023"] also [];
     EventsWithConnectsOnly "events-with-connects-only" "events come with replies to connects alone"
@@ -353,12 +353,12 @@ bayeux_mutants::defects! {
     NamedStreamUnknown "named-stream-unknown" "no event stream is opened by a clientId in the URL"
         kills ["ST-003" "ST-013"] also [];
     LinesPretty "lines-pretty" "a batch of xhr-streaming is spread over several lines"
-        kills ["ST-004" "ALL-010"] also [];
+        kills ["ST-004" "ALL-010"] also ["DL-001" "US-003" "AK-002"];
     PageCallsParent "page-calls-parent" "the page of an iframe calls a function of the page around, and posts nothing"
         kills ["ST-005"] also [];
     /// Faye.
     QueryStreamUnknown "query-stream-unknown" "no event stream is opened by a connect in a query"
-        kills ["ST-006"] also [];
+        kills ["ST-006"] also ["AK-002"];
     StreamTransformable "stream-transformable" "proxies may change a stream"
         kills ["ST-007"] also [];
     /// Faye, unless it is told to.
@@ -418,7 +418,9 @@ bayeux_mutants::defects! {
     GapUnasked "gap-unasked" "who did not offer gap is told of gaps"
         kills ["GP-002"] also [];
     GapMissesOne "gap-misses-one" "of what is missing one is not counted"
-        kills ["GP-003" "GP-004" "GP-006" "GP-007"] also [];
+        kills ["GP-003" "GP-006" "GP-007"] also [];
+    GapCountsWaiting "gap-counts-waiting" "what still waits is said to be missing"
+        kills ["GP-004"] also [];
     GapNonsenseAnswered "gap-nonsense-answered" "a count that makes no sense is taken for 0"
         kills ["GP-005"] also [];
     GapHeld "gap-held" "a connect that is told of a gap is held"

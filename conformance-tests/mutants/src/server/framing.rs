@@ -89,7 +89,9 @@ impl Framing {
                 let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
                 format!("{id}data: {json}\n\n")
             }
-            Self::Lines if world.has(Defect::LinesPretty) => {
+            Self::Lines
+                if world.has(Defect::LinesPretty) && messages.iter().any(|message| message.contains_key("data")) =>
+            {
                 format!("{}\n", serde_json::to_string_pretty(messages).unwrap_or(json))
             }
             Self::Lines => format!("{json}\n"),

@@ -296,7 +296,7 @@ fn is_behind(world: &World, batch: &[Message]) -> bool {
     let state = world.state();
     batch.iter().filter(|message| message::channel(message) == "/meta/subscribe").any(|message| {
         let session = message::text(message, "clientId").and_then(|id| state.sessions.get(id));
-        session.is_some_and(|session| session.held.is_some())
+        session.is_some_and(|session| session.held.is_some() && session.streams.is_none())
     })
 }
 

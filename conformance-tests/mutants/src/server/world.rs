@@ -218,7 +218,7 @@ impl World {
     /// Wakes whoever waits for events that are there.
     fn wake(&self, state: &mut State) {
         for session in state.sessions.values_mut().filter(|session| session.backlog() > 0) {
-            if self.has(Defect::EventDoesNotWake) && session.held.is_some() {
+            if self.has(Defect::EventDoesNotWake) && session.held.is_some() && session.streams.is_none() {
                 continue;
             }
             if self.has(Defect::EventLostWithoutConnect) && session.held.is_none() {

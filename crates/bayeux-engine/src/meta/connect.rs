@@ -14,7 +14,7 @@ use crate::{
     reply::{ConnectReply, REFUSED_INTERVAL, advice, refusal},
     session::{Receiving, Session, SessionKey},
     shard::{Env, Shard, Turn},
-    stats::count,
+    stats::{count, count_many},
 };
 
 impl Shard {
@@ -123,7 +123,15 @@ impl Shard {
             None if streams => env.now + Duration::MAX,
             None => env.now + env.config.timeout,
         };
-        Some(HeldConnect { id: request.id.clone(), due, leaving, crowded: false, gap: GapAsked::No, place: None })
+        Some(HeldConnect {
+            id: request.id.clone(),
+            due,
+            leaving,
+            crowded: false,
+            paced: false,
+            gap: GapAsked::No,
+            place: None,
+        })
     }
 
     fn connect_http(
@@ -146,20 +154,23 @@ impl Shard {
             self.release(env, link);
             return self.reply_now(env, turn, key, held);
         }
-        if held.due > env.now {
+        // With `ack`, also what was sent before and is owed (BX-ACK-6).
+        let waits = self.session(key).is_some_and(|session| !session.outbox.is_empty());
+        if held.due > env.now && (streams.is_some() || !waits) {
             match env.browsers.enter(turn.origin.browser) {
                 Ok(place) => held.place = place,
                 Err(Crowded) => {
                     count(&env.counters.connects_crowded);
                     (held.crowded, held.due) = (true, env.now);
+                    if let Some(session) = self.session_mut(key) {
+                        session.interval = session.interval.max(env.config.multi_session_interval);
+                    }
                 }
             }
         }
-        if let Some(kind) = streams.filter(|_| held.due > env.now) {
+        if let Some(kind) = streams {
             return self.open_stream(env, turn, link, kind, held);
         }
-        // With `ack`, also what was sent before and is owed (BX-ACK-6).
-        let waits = self.session(key).is_some_and(|session| !session.outbox.is_empty());
         self.hold(env, link, held);
         let due = self.link_ref(link).and_then(|link| link.connect.as_ref()).is_none_or(|held| held.due <= env.now);
         let only_repeats = self.session(key).is_some_and(Session::only_repeats);
@@ -175,7 +186,7 @@ impl Shard {
         }
     }
 
-    /// The response to this connect is a stream from now on.
+    /// The response to this connect is a stream, if only of one batch.
     fn open_stream(
         &mut self,
         env: &mut Env<'_>,
@@ -196,7 +207,7 @@ impl Shard {
         turn.answer.stream = Some(Self::ticket(env, key));
         count(&env.counters.streams_opened);
         // A stream that is opened again and again is an empty reply each time.
-        if self.session(session).is_some_and(|session| session.outbox.is_empty()) {
+        if self.session(session).is_some_and(|session| session.outbox.is_empty() || session.only_repeats()) {
             self.count_empty(env, turn, session);
         }
     }
@@ -207,7 +218,7 @@ impl Shard {
         turn: &mut Turn,
         key: SessionKey,
         ticket: Option<Ticket>,
-        held: HeldConnect,
+        mut held: HeldConnect,
     ) {
         let older = ticket.filter(|ticket| usize::from(ticket.shard) == env.shard).map(Ticket::key);
         let link = match older.and_then(|older| self.reuse(env, turn, key, older)) {
@@ -223,13 +234,31 @@ impl Shard {
                 link
             }
         };
+        let receives = self.session(key).is_some_and(|session| session.receiving == Receiving::Here(link));
         let acks = self.session(key).is_some_and(|session| session.extension.has_acks());
-        // With `ack`, what waits comes with the reply (BX-ACK-4): the connection asks for both as soon as it is done with this.
-        if held.due <= env.now && !(acks && turn.alone) {
+        // With `ack`, what waits comes with the reply (BX-ACK-4): the connection asks for both as soon as it is done with this. What is
+        // missing is known only once an older connection has finished its write.
+        let waits = acks || (!receives && matches!(held.gap, GapAsked::Received(_)));
+        if held.due <= env.now && !(waits && turn.alone) {
             self.reply_now(env, turn, key, held);
             self.settle(env, key);
         } else {
+            if acks {
+                self.pace_repeats(env, key, &mut held);
+            }
             self.hold(env, link, held);
+        }
+    }
+
+    /// A connect that asks for no hold, or for nothing but what it had before, is one for an empty reply (BX-HRD-6).
+    fn pace_repeats(&mut self, env: &Env<'_>, key: SessionKey, held: &mut HeldConnect) {
+        let Some(session) = self.session_mut(key) else {
+            return;
+        };
+        let nothing = if session.outbox.is_empty() { held.due <= env.now } else { session.only_repeats() };
+        if nothing && let Some(until) = session.spin.count(env.now, env.config.max_empty_replies) {
+            count(&env.counters.replies_delayed);
+            (held.paced, held.due) = (true, held.due.max(until));
         }
     }
 
@@ -256,10 +285,15 @@ impl Shard {
             return;
         };
         let empty = session.outbox.is_empty();
+        // Behind an older connection that still writes it is not known: the next connect is to ask again.
+        let settled = !matches!(session.receiving, Receiving::Draining { .. });
         let missing = match (held.gap, &session.extension) {
-            (GapAsked::Received(received), Extension::Gap(handed_over)) => Some(handed_over.saturating_sub(received)),
+            (GapAsked::Received(received), Extension::Gap(handed_over)) if settled => {
+                Some(handed_over.saturating_sub(received))
+            }
             _ => None,
         };
+        count_many(&env.counters.deliveries_missed, missing.map_or(0, |missing| missing as usize));
         let ext = ConnectExt { ack: None, missing };
         turn.replies.push_connect(ConnectReply::of(&held), held.id.as_ref(), &session.id, env.config, ext);
         if empty {
@@ -282,8 +316,10 @@ impl Shard {
     /// BX-SB-3).
     pub(crate) fn ride_along(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey) {
         let waits = |session: &Session| session.receiving == Receiving::Away && !session.outbox.is_empty();
-        // With `ack`, events come with the replies to connects alone (BX-ACK-4).
-        if !self.session(key).is_some_and(|session| waits(session) && !session.extension.has_acks()) {
+        // With `ack`, events come with the replies to connects alone (BX-ACK-4). With `gap` too: whether they had come when the client
+        // named its count could not be told (BX-GAP-2).
+        let rides = |session: &Session| matches!(session.extension, Extension::None);
+        if !self.session(key).is_some_and(|session| waits(session) && rides(session)) {
             return;
         }
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {

@@ -11,7 +11,7 @@ use crate::{
     extension::Extension,
     frame::LastBatch,
     inbox::Position,
-    link::{Ending, GapAsked, HeldConnect, Lent, Link, LinkKey, LinkKind, Phase, Stream},
+    link::{Ending, GapAsked, HeldConnect, Lent, Link, LinkKey, LinkKind, Phase},
     memory::ENTRY_BYTES,
     outbox::Batch,
     pumper::PumperId,
@@ -130,7 +130,7 @@ impl Shard {
     }
 
     fn frame(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool, last: bool) -> Take {
-        let event_id = self.event_id(env, key);
+        let event_id = self.event_id(env, key, true);
         if !reply
             && !last
             && let Some(frame) = self.shared_frame(env, key)
@@ -149,13 +149,14 @@ impl Shard {
 
     /// A stream's first reply (BX-ST-2).
     fn opening(&mut self, env: &mut Env<'_>, key: LinkKey) -> Take {
-        let event_id = self.event_id(env, key);
+        let event_id = self.event_id(env, key, false);
         let mut replies = Replies::new();
         let ext = self.connect_ext(key, None);
         if let Some(link) = self.links.get_mut(key)
-            && let (LinkKind::Stream(stream), Some(held)) = (&mut link.kind, &link.connect)
+            && let (LinkKind::Stream(stream), Some(held)) = (&mut link.kind, &mut link.connect)
         {
             stream.opened = true;
+            held.gap = GapAsked::No;
             replies.push_connect(ConnectReply::Retry, held.id.as_ref(), &link.client, env.config, ext);
         }
         self.beat(env, key);
@@ -175,15 +176,16 @@ impl Shard {
     }
 
     /// The number of a stream's next frame: what a client names to go on behind it (BX-ST-5).
-    fn event_id(&self, env: &Env<'_>, key: LinkKey) -> Option<u64> {
+    fn event_id(&self, env: &Env<'_>, key: LinkKey, events: bool) -> Option<u64> {
         let link = self.links.get(key).filter(|link| matches!(link.kind, LinkKind::Stream(_)))?;
         let session = self.sessions.get(link.session)?;
         match &session.extension {
             Extension::None => None,
             Extension::Ack(acks) => Some(acks.last + 1),
+            // Behind an older connection that still writes it is not told what is missing, so no number stands for all there is.
+            Extension::Gap(_) if session.receiving != Receiving::Here(key) => None,
             Extension::Gap(handed_over) => {
-                let opened = matches!(link.kind, LinkKind::Stream(Stream { opened: true, .. }));
-                let batch = if opened { next_batch(env, session, link) } else { None };
+                let batch = if events { next_batch(env, session, link) } else { None };
                 Some(handed_over + batch.map_or(0, |batch| batch.messages as u64))
             }
         }
@@ -416,13 +418,16 @@ impl Shard {
         };
         if let Some(held) = &mut link.connect
             && let GapAsked::Received(received) = held.gap
-            && let Some(Extension::Gap(handed_over)) = self.sessions.get(link.session).map(|session| &session.extension)
+            && let Some(session) = self.sessions.get_mut(link.session)
+            && let Extension::Gap(handed_over) = session.extension
         {
             let missing = handed_over.saturating_sub(received);
             count_many(&env.counters.deliveries_missed, usize::try_from(missing).unwrap_or(usize::MAX));
             held.gap = GapAsked::Missing(missing);
-            if missing > 0 {
-                held.due = env.now;
+            // A stream tells it with the reply that it begins with.
+            if missing > 0 && !matches!(link.kind, LinkKind::Stream(_)) {
+                let delayed = session.spin.count(env.now, env.config.max_empty_replies);
+                held.due = delayed.unwrap_or(env.now).min(held.due);
             }
         }
     }
@@ -435,7 +440,11 @@ impl Shard {
         session.deadline = match (session.receiving, session.deadline) {
             (Receiving::Away, _) => session.expiry(env.now, env.config),
             (Receiving::Here(link), _) => match self.links.get(link) {
-                Some(link) if link.lent.is_some() && link.is_answered() => write_deadline(env),
+                // Whatever else its client sends, it has the time it was given at first.
+                Some(link) if link.lent.is_some() && link.is_answered() => match session.deadline {
+                    Deadline::Write(at) => Deadline::Write(at).min(write_deadline(env)),
+                    Deadline::Hold(_) | Deadline::Expiry(_) => write_deadline(env),
+                },
                 Some(Link { kind: LinkKind::Stream(stream), connect: Some(held), .. }) => {
                     Deadline::Hold(stream.beat.min(held.due))
                 }

@@ -240,3 +240,44 @@ fn the_number_of_a_streams_last_reply_stands_for_all_that_it_carried() {
     assert_eq!(poll(&mut world, &mut next, json!(number)), None, "nothing is owed");
     assert_eq!(world.engine.audit(world.now).expect("all fits together").outbox_messages, 0);
 }
+
+#[test]
+fn bx_hrd_6_connects_that_bring_nothing_new_are_delayed_over_a_socket_too() {
+    let mut world = World::new(Config::default());
+    let mut peer = subscriber(&mut world, Carrier::Socket { ticket: None, may_adopt: None });
+    let mut publisher = world.poller();
+    for (n, waits) in [false, true].into_iter().enumerate() {
+        if waits {
+            world.pass(SECOND * 2);
+            publish(&mut world, &mut publisher, json!(1));
+        }
+        for _ in 0..3000 {
+            let mut request = connect(json!(0));
+            request[0]["advice"] = json!({"timeout": 0});
+            world.send(&mut peer, request);
+            world.drain(&peer);
+        }
+        assert!(world.engine.stats().replies_delayed > 1000 * (n as u64 + 1), "{waits}");
+    }
+}
+
+#[test]
+fn numbers_of_an_engine_before_free_nothing_that_came_in_the_next() {
+    let mut config = Config::default();
+    config.max_batch_bytes = 150;
+    let (mut here, mut there) = (World::new(config), World::new(Config::default()));
+    let (mut peer, mut publisher) = (subscriber(&mut here, Carrier::Http), here.poller());
+    poll(&mut here, &mut peer, json!(0));
+    for n in 0..4 {
+        publish(&mut here, &mut publisher, json!(n));
+    }
+    // The second time it gets less.
+    assert_eq!(read(&poll(&mut here, &mut peer, json!(1)).expect("all")).1, Some(2));
+    assert_eq!(read(&poll(&mut here, &mut peer, json!(1)).expect("less")).1, Some(3));
+    assert_eq!(poll(&mut here, &mut peer, json!(2)), None, "all of it is acknowledged");
+    let exported = here.engine.export(here.now, &crate::transfer::id(&peer)).expect("it is there");
+    there.engine.adopt(there.now, &exported).expect("it is a session");
+    let mut publisher = there.poller();
+    publish(&mut there, &mut publisher, json!(9));
+    assert_eq!(read(&poll(&mut there, &mut peer, json!(3)).expect("the new one")).0, [9]);
+}

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::{
     response::messages_headers,
     wire::{Wire, whole},
+    xhr_streaming::XhrStreaming,
 };
 use crate::{
     Bayeux,
@@ -42,7 +43,9 @@ impl Bayeux {
         }
     }
 
-    fn response(&self, answer: Answer, mut wire: Option<Box<dyn Wire>>) -> Response {
+    fn response(&self, answer: Answer, wire: Option<Box<dyn Wire>>) -> Response {
+        // What is a stream, the engine decides: one by POST is of lines.
+        let mut wire = wire.or_else(|| answer.stream.map(|_| Box::new(XhrStreaming) as Box<dyn Wire>));
         let headers = wire.as_mut().map_or_else(messages_headers, |wire| wire.headers());
         Response::new(200, headers, self.body(answer, wire))
     }
@@ -51,8 +54,8 @@ impl Bayeux {
         let Answer { frame, held, stream, lent, not_before, published, .. } = answer;
         let lends = !lent.is_empty();
         let reply = match (stream, held, wire) {
-            (Some(ticket), _, Some(wire)) => ReplyBody::stream(self, ticket, wire),
-            (_, Some(ticket), wire) | (Some(ticket), None, wire) => ReplyBody::held(self, ticket, wire),
+            (Some(ticket), _, wire) => ReplyBody::stream(self, ticket, wire.unwrap_or_else(|| Box::new(XhrStreaming))),
+            (None, Some(ticket), wire) => ReplyBody::held(self, ticket, wire),
             (None, None, wire) => ReplyBody::lent(self, replies(frame, wire.as_deref()), lent),
         };
         let reply = match not_before {
@@ -67,7 +70,8 @@ impl Bayeux {
 /// The type of the connect that is all of a batch.
 pub(super) fn only_connect(batch: &[Message]) -> Option<&ConnectionType> {
     let [only] = batch else { return None };
-    only.connection_type.as_ref().filter(|_| only.channel.as_deref() == Some("/meta/connect"))
+    let channel = only.channel.as_deref().map(|text| text.strip_suffix('/').unwrap_or(text));
+    only.connection_type.as_ref().filter(|_| channel == Some("/meta/connect"))
 }
 
 fn replies(frame: Option<Vec<u8>>, wire: Option<&dyn Wire>) -> Bytes {

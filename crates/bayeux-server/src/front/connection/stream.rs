@@ -16,6 +16,8 @@ use crate::{
 /// For a beat to be acknowledged by the peer's system. With the usual time between beats, and that of the keepalive, a peer that
 /// vanished is noticed within 15 s.
 const BEAT_TIMEOUT: Duration = Duration::from_secs(4);
+/// Bytes behind the data of a chunk.
+const END_OF_CHUNK: usize = 2;
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
@@ -55,7 +57,13 @@ impl<T: Stream> Connection<'_, T> {
                 hurried = !hurried;
                 self.hurry(hurried);
             }
+            // Behind the events comes what only HTTP wants.
+            let tail = if after.chunks() { END_OF_CHUNK + end.len() } else { 0 };
             if !self.write(&mut bytes, &mut end).await {
+                if bytes.len() + end.len() <= tail {
+                    // All of the events are taken over: on another connection they would come twice.
+                    poll_fn(|cx| Poll::Ready(body.poll_piece(cx).is_ready())).await;
+                }
                 return false;
             }
         }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::FRONT;
 use crate::{
-    client::{Http, connect},
+    client::{Http, connect, handshake},
     server::{Server, options, wait_until},
     transport::{Receiver, STREAMS, Transport, ask_by_get, encoded, is_answered},
 };
@@ -278,4 +278,42 @@ fn bx_st_7_a_get_that_opens_no_stream_is_refused_whole() {
     }
     let after = session.again(&server).post(connect("after"));
     assert_eq!(after.len(), 1, "nothing took effect: {after:?}");
+}
+
+/// With a slash behind the channel it is the same request, whoever decides what the answer looks like.
+#[test]
+fn a_connect_with_a_trailing_slash_leaves_no_link_behind() {
+    let server = Server::start(FRONT);
+    let session = Http::session(&server);
+    for _ in 0..10 {
+        let mut stream = session.again(&server);
+        stream.ask_batch(json!([{"channel": "/meta/connect/", "connectionType": "xhr-streaming", "clientId": session.id}]));
+        assert_eq!(stream.answer_head().status, 200);
+    }
+    session.again(&server).post(json!([{"channel": "/meta/disconnect"}]));
+    wait_until(|| server.bayeux.engine().connections() == 0);
+}
+
+#[test]
+fn bx_st_5_an_event_source_that_finds_no_place_gets_its_events_with_their_number() {
+    let mut options = options();
+    options.engine.max_sessions_per_browser = 1;
+    let server = Server::with(FRONT, options);
+    let first = Http::session(&server);
+    let mut stream = Receiver::open(&server, &first, Transport::EventSource, "c");
+    stream.messages();
+    let mut session = first.again(&server);
+    let mut ask = handshake();
+    ask[0]["ext"] = json!({"ack": true});
+    session.id = session.post(ask).remove(0)["clientId"].as_str().expect("a session").to_owned();
+    session.subscribe("/a");
+    let delivered = server.bayeux.engine().stats().deliveries;
+    session.post(json!([{"channel": "/a", "data": 1}]));
+    wait_until(|| server.bayeux.engine().stats().deliveries > delivered);
+    let mut query = Transport::EventSource.connect("c");
+    query[0]["clientId"] = json!(session.id);
+    let path = format!("/bayeux?message={}", encoded(query.to_string().as_bytes()));
+    let response = session.again(&server).request("GET", &path, &[("Accept", "text/event-stream")], b"");
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    assert!(text.contains("multiple-clients") && text.contains("\"ack\":1") && text.contains("id: 1\n"), "{text}");
 }
