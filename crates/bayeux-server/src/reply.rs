@@ -125,7 +125,7 @@ impl ReplyBody {
         matches!(&self.state, State::Stream(stream) if stream.is_over())
     }
 
-    /// The next piece, of a [stream](Self::is_stream) alone; else as [`poll_next`](Self::poll_next).
+    /// The next piece of a [stream](Self::is_stream), which may be framed by whoever writes it; else as [`poll_next`](Self::poll_next).
     pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Cut>>> {
         if let State::Delayed(_) | State::Paused(_) = self.state {
             ready!(self.poll_turn(cx));
