@@ -16,7 +16,7 @@ use tokio::time::Instant;
 /// The cases about moves.
 pub(super) fn cases() -> Vec<Case> {
     const ALL: &[Transport] = &Transport::ALL;
-    let clauses = &["BX-CN-16", "BX-DL-1"];
+    let clauses = &["BX-CN-16"];
     vec![
         code(
             "MV-001",
