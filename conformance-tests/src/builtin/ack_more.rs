@@ -5,7 +5,7 @@ use super::subscribe::{failed, run};
 use super::{code, hardened};
 use crate::case::{Case, Run};
 use crate::json::{Json, object};
-use crate::peer::{Outcome, Peer, STREAM_CONNECT, Transport, is_event};
+use crate::peer::{Outcome, Peer, STREAM_CONNECT, Transport, is_event, with_accept};
 use crate::scene::Scene;
 use crate::verdict::Level::{Must, Should};
 use crate::verdict::{Finding, Verdict};
@@ -280,8 +280,7 @@ fn last_event(scene: Rc<Scene>, transport: Transport) -> Run {
         for (id, wanted) in [(one, &[2][..]), (two, &[])] {
             pair.peer.drop_connections();
             let connect = Json::Array(pair.peer.complete(&[pair.peer.connect_message()])).to_string();
-            let mut request = pair.peer.getting(&connect, "");
-            request.headers.push(("Accept".into(), "text/event-stream".into()));
+            let mut request = with_accept(pair.peer.getting(&connect, ""), "text/event-stream");
             request.headers.push(("Last-Event-ID".into(), id.clone()));
             let exchange = pair.peer.start_stream(request);
             pair.publish(9..=9).await?;

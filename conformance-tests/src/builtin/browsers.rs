@@ -9,6 +9,7 @@ use crate::scene::Scene;
 use crate::verdict::Level::Should;
 use crate::verdict::{Finding, Verdict};
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The cases about browsers.
@@ -89,7 +90,9 @@ impl Browser {
         let is_held = |peer: &Peer| peer.is_open(exchange) && told(peer).is_none();
         // What is asked behind it is answered when the connect is held, or answered.
         peer.subscribe(&format!("{}/aside", self.scene.base)).await?;
-        let wait = (self.scene.target.budget.slowest * 4).max(std::time::Duration::from_millis(150));
+        // One that is held is not answered by half of its time.
+        let budget = &self.scene.target.budget;
+        let wait = (budget.slowest * 4).max(Duration::from_millis(150)).min(budget.timeout / 2);
         peer.until(Instant::now() + wait, |peer| told(peer).is_some()).await;
         if is_held(peer) {
             return Ok(None);

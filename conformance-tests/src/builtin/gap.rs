@@ -5,7 +5,7 @@ use super::subscribe::{failed, open, run};
 use super::{code, hardened};
 use crate::case::{Case, Run};
 use crate::json::{Json, object};
-use crate::peer::{Peer, STREAM_CONNECT, Transport};
+use crate::peer::{Peer, STREAM_CONNECT, Transport, with_accept};
 use crate::scene::Scene;
 use crate::verdict::Finding;
 use crate::verdict::Level::{Must, Should};
@@ -223,8 +223,7 @@ fn last_event(scene: Rc<Scene>, transport: Transport) -> Run {
         }
         peer.drop_connections();
         let connect = Json::Array(peer.complete(&[peer.connect_message()])).to_string();
-        let mut request = peer.getting(&connect, "");
-        request.headers.push(("Accept".into(), "text/event-stream".into()));
+        let mut request = with_accept(peer.getting(&connect, ""), "text/event-stream");
         request.headers.push(("Last-Event-ID".into(), "1".into()));
         let exchange = peer.start_stream(request);
         let first = |peer: &Peer| {

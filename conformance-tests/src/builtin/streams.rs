@@ -4,12 +4,13 @@ use super::subscribe::{failed, open, run};
 use super::{code, hardened};
 use crate::case::{Case, Run};
 use crate::json::{Json, object};
-use crate::peer::{Outcome, Peer, STREAM_CONNECT, Transport};
+use crate::peer::{Outcome, Peer, STREAM_CONNECT, Transport, with_accept};
 use crate::scene::Scene;
 use crate::verdict::Level::{Must, Should};
 use crate::verdict::{Finding, Verdict};
 use crate::wire::http::{Body, Request};
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The cases about streams.
@@ -61,6 +62,14 @@ pub(super) fn cases() -> Vec<Case> {
             long,
             "a stream that has carried some megabytes ends with a reply, and nothing is lost",
         )),
+        code(
+            "ST-013",
+            Should,
+            &["BX-ST-3"],
+            EVENTS,
+            kept_alive,
+            "an event stream that was opened by its URL alone is kept alive within 30 seconds",
+        ),
         hardened(code(
             "ST-021",
             Must,
@@ -186,6 +195,30 @@ fn seldom(scene: Rc<Scene>, transport: Transport) -> Run {
             }
             _ => failed(format!("the advice was {advice}")),
         })
+    })
+}
+
+/// Connects are posted beside it, as Faye's clients do, so that the session lives meanwhile.
+fn kept_alive(scene: Rc<Scene>, transport: Transport) -> Run {
+    run(async move {
+        let peer = Peer::new(&scene, "a", transport);
+        peer.handshake(None).await?;
+        let exchange = peer.start_stream(peer.named_stream());
+        let deadline = Instant::now() + Duration::from_secs(30) + scene.target.budget.answer();
+        let is_kept = |peer: &Peer| peer.streamed(exchange).is_some_and(|seen| !seen.beats.is_empty());
+        while Instant::now() < deadline {
+            post_connect(&scene, &peer).await?;
+            let pause = peer.interval().max(Duration::from_secs(1));
+            let next = (Instant::now() + pause).min(deadline);
+            peer.until(next, |peer| is_kept(peer) || peer.ended(exchange).is_some()).await;
+            if is_kept(&peer) {
+                return Ok(Finding::pass());
+            }
+            if let Some(end) = peer.ended(exchange) {
+                return Ok(failed(format!("the stream has ended: {end:?}")));
+            }
+        }
+        Ok(failed("nothing kept the stream alive".into()))
     })
 }
 
@@ -344,15 +377,15 @@ fn other_site(scene: Rc<Scene>, transport: Transport) -> Run {
         let peer = Peer::new(&scene, "a", transport);
         peer.handshake(None).await?;
         let text = Json::Array(peer.complete(&[peer.connect_message()])).to_string();
-        let mut ways = vec![peer.getting(&text, "")];
-        if transport == Transport::EventSource {
-            ways.push(peer.named_stream());
-        }
+        let by_connect = peer.getting(&text, "");
+        let ways = match transport {
+            Transport::EventSource => vec![with_accept(by_connect, "text/event-stream"), peer.named_stream()],
+            _ => vec![by_connect],
+        };
         for way in ways {
             for (name, value) in [("Origin", ATTACKER), ("Sec-Fetch-Site", "cross-site")] {
                 let mut request = way.clone();
                 request.headers.push((name.into(), value.into()));
-                request.headers.push(("Accept".into(), "text/event-stream".into()));
                 let exchange = peer.start_stream(request);
                 let found = refused(&scene, &peer, exchange).await;
                 if found.verdict > Verdict::Nonstrict {

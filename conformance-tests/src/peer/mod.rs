@@ -13,7 +13,7 @@ mod tests;
 
 pub use exchange::{Answer, Outcome, Refusal, messages_of};
 pub use socket::SocketEnd;
-pub use stream::{Batch, STREAM_CONNECT, Streamed};
+pub use stream::{Batch, STREAM_CONNECT, Streamed, with_accept};
 
 use crate::json::{Json, object};
 use crate::scene::Scene;

@@ -242,7 +242,8 @@ impl Peer {
 /// What discovery calls it that a connect in a GET opens an event stream.
 pub const STREAM_CONNECT: &str = "stream-connect";
 
-fn with_accept(mut request: Request, accept: &str) -> Request {
+/// The same request, for who reads this kind of content.
+pub fn with_accept(mut request: Request, accept: &str) -> Request {
     request.headers.push(("Accept".into(), accept.into()));
     request
 }

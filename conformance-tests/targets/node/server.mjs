@@ -31,4 +31,6 @@ if (port === '--version') {
     console.log(`listening on http://127.0.0.1:${server.address().port}/bayeux`);
   });
   process.on('SIGTERM', () => process.exit(0));
+  // An exception that a request caused would end the server, and with it all that is still to be asked.
+  process.on('uncaughtException', error => console.error(error));
 }

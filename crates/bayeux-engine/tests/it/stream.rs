@@ -272,3 +272,21 @@ fn those_that_get_the_same_write_the_same_bytes() {
     let first = frames.next().expect("there are three");
     assert!(frames.all(|frame| frame == first));
 }
+
+#[test]
+fn a_stream_behind_an_older_connection_says_that_it_is_open_unless_it_is_to_be_one_reply() {
+    for (timeout, opens) in [(5000, true), (0, false)] {
+        let mut world = World::new(Config::default());
+        let (peer, stream) = streamer(&mut world, "eventsource");
+        let mut publisher = world.poller();
+        world.receive(&peer, stream).expect("the reply");
+        world.publish(&mut publisher, "/a", json!(1));
+        world.pump();
+        assert!(world.take(&peer, stream).is_some(), "lent");
+        let (next, outcome) = open(&mut world, &peer, "eventsource", json!({"timeout": timeout}));
+        let ticket = outcome.answer.stream.expect("a stream");
+        assert_eq!(world.take(&next, ticket).is_some(), opens);
+        world.engine.cancel(world.now, stream);
+        assert_eq!(channels(&world.receive(&next, ticket).expect("the event"))[0], "/a");
+    }
+}

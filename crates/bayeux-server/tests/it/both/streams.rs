@@ -181,7 +181,7 @@ fn a_head_opens_nothing() {
 fn bx_st_5_an_event_source_goes_on_behind_the_last_event_that_it_had() {
     let server = Server::start(FRONT);
     let mut session = Http::open(&server);
-    let mut handshake = crate::client::handshake();
+    let mut handshake = handshake();
     handshake[0]["ext"] = json!({"ack": true});
     let reply = session.post(handshake).remove(0);
     assert_eq!(reply["ext"]["ack"], true);
