@@ -140,7 +140,9 @@ fn superseded(scene: Rc<Scene>, transport: Transport) -> Run {
         // When this is answered, the connect before it is held.
         pair.peer.subscribe(&format!("{}/aside", scene.base)).await?;
         let newer = pair.peer.send(&[connect()]);
-        let deadline = Instant::now() + scene.target.budget.answer();
+        // Who never answers the older one is not waited for until the session is over.
+        let budget = &scene.target.budget;
+        let deadline = Instant::now() + budget.answer().min(budget.timeout / 2);
         if let Outcome::Reply { message, .. } = pair.peer.outcome(&older, 0, deadline).await
             && let Some(number) = number_of(&message)
         {

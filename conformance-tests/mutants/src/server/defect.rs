@@ -361,7 +361,6 @@ bayeux_mutants::defects! {
         kills ["ST-006"] also ["AK-002"];
     StreamTransformable "stream-transformable" "proxies may change a stream"
         kills ["ST-007"] also [];
-    /// Faye, unless it is told to.
     StreamSilent "stream-silent" "nothing keeps a silent stream alive"
         kills ["ST-008" "ST-013"] also [];
     StreamTimeoutIgnored "stream-timeout-ignored" "advice.timeout of a connect does not end its stream"
