@@ -183,6 +183,12 @@ mod tests {
     }
 
     #[test]
+    fn several_transports_have_a_name() {
+        assert_eq!(transports(&["websocket".into(), "streams".into()]).map(|all| all.len()), Ok(4));
+        assert_eq!(transports(&["all".into()]).as_deref(), Ok(Transport::ALL.as_slice()));
+    }
+
+    #[test]
     fn an_id_is_given_once() {
         let mut cases = all().unwrap_or_else(|error| panic!("{error}"));
         for (_, heir) in RETIRED {
@@ -207,6 +213,8 @@ mod tests {
             (r#","step":[]"#, r#"the case has a member "step" that means nothing there"#),
             (r#","steps":[{"jump":1}]"#, "no step is called \"jump\""),
             (r#","transports":["pigeon"],"steps":[]"#, r#"no transport is called "pigeon""#),
+            (r#","steps":[{"stream":"s"}]"#, "a look at a stream has one of head, batch, retry, beat, open, end, text"),
+            (r#","steps":[{"stream":"s","end":{"$maybe":1}}]"#, "unknown pattern $maybe"),
             (r#","steps":[{"send":"a","messages":[{}],"expect":[{"$maybe":1}]}]"#, "unknown pattern $maybe"),
             (r#","steps":[{"send":"a","messages":[{}],"expect":[{},{}]}]"#, "2 expectations for 1 messages"),
         ] {

@@ -9,6 +9,8 @@ mod keeper;
 mod socket;
 mod stream;
 #[cfg(test)]
+mod stream_tests;
+#[cfg(test)]
 mod tests;
 
 pub use exchange::{Answer, Outcome, Refusal, messages_of};

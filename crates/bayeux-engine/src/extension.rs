@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use bayeux_protocol::{Ext, ExtValue};
 
-use crate::inbox::Position;
+use crate::{inbox::Position, memory::NUMBER_BYTES};
 
 /// Numbers remembered besides one for each message that waits: replies without new messages.
 const SPARE_NUMBERS: usize = 8;
@@ -47,6 +47,14 @@ impl Extension {
             Self::None => None,
             Self::Ack(_) => Some(br#"{"ack":true}"#),
             Self::Gap(_) => Some(br#"{"gap":true}"#),
+        }
+    }
+
+    /// What it takes besides the session itself.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::None | Self::Gap(_) => 0,
+            Self::Ack(acks) => size_of::<Acks>() + acks.sent.len() * NUMBER_BYTES,
         }
     }
 

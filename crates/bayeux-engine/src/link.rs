@@ -5,7 +5,8 @@ use std::{task::Waker, time::Duration};
 use bayeux_protocol::MessageId;
 
 use crate::{
-    ClientId, CloseReason, ConnectionId, Time, browsers::Place, inbox::Position, session::SessionKey, store::Key,
+    ClientId, CloseReason, ConnectionId, Time, browsers::Place, inbox::Position, reply::ConnectReply,
+    session::SessionKey, store::Key,
 };
 
 /// A link's place in its shard.
@@ -29,6 +30,15 @@ impl Link {
     /// Whether its one connect was answered: it is over once that is written.
     pub(crate) const fn is_answered(&self) -> bool {
         !matches!(self.kind, LinkKind::Socket) && self.connect.is_none()
+    }
+
+    /// What the connect that it holds is answered, by now.
+    pub(crate) fn reply(&self) -> Option<ConnectReply> {
+        let held = self.connect.as_ref()?;
+        Some(match self.phase {
+            Phase::Ended(Ending::ShuttingDown(interval)) => ConnectReply::ShuttingDown(interval),
+            Phase::Receiving | Phase::Superseded | Phase::Ended(_) => ConnectReply::of(held),
+        })
     }
 
     /// What the connection was given already, of what may still be in the outbox.
@@ -67,7 +77,7 @@ pub(crate) struct Stream {
     pub(crate) opened: bool,
     /// If nothing is written by then, something that means nothing is.
     pub(crate) beat: Time,
-    /// Bytes of events before it ends.
+    /// Bytes before it ends.
     pub(crate) left: usize,
     /// With `ack`: what was written here goes no second time.
     pub(crate) through: Position,

@@ -142,7 +142,7 @@ impl Record {
     fn memory(&self) -> usize {
         let events: usize = self.events.iter().map(|(_, delivery)| ENTRY_BYTES + delivery.weight()).sum();
         let patterns = self.patterns.iter().map(|pattern| SUBSCRIPTION_BYTES + pattern_bytes(pattern.as_str()));
-        SESSION_BYTES + events + patterns.sum::<usize>()
+        SESSION_BYTES + self.extension.bytes() + events + patterns.sum::<usize>()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     Bayeux,
     http::{
         chunk::Chunk,
-        wire::{Wire, whole},
+        wire::{EventFields, Wire, whole},
     },
     stats::count,
     stream::StreamBody,
@@ -266,7 +266,7 @@ impl Hold {
                     looked: Some(worker::has_looked(&self.bayeux, marked)),
                 });
                 let bytes = match &self.wire {
-                    Some(wire) => whole(&**wire, &frame[HEADROOM..]),
+                    Some(wire) => whole(&**wire, &frame[HEADROOM..], EventFields::default()),
                     None => body(frame.into()),
                 };
                 Poll::Ready(Ok((bytes, loan)))

@@ -10,7 +10,7 @@ use crate::{
     extension::Extension,
     inbox::Position,
     link::{GapAsked, HeldConnect, LinkKey, LinkKind, Phase, Stream},
-    memory::ENTRY_BYTES,
+    memory::{ENTRY_BYTES, NUMBER_BYTES},
     reply::{ConnectReply, REFUSED_INTERVAL, advice, refusal},
     session::{Receiving, Session, SessionKey},
     shard::{Env, Shard, Turn},
@@ -87,14 +87,16 @@ impl Shard {
             }
             Extension::Ack(acks) => {
                 let acknowledged = number(ext().ack).max(last_event);
+                let remembered = acks.sent.len();
                 let arrived = acknowledged.and_then(|number| acks.acknowledged(number));
+                let forgotten = remembered - acks.sent.len();
                 let freed = arrived.map_or(0, |through| session.outbox.commit(through));
                 match acks.is_owed() {
                     _ if beside => {}
                     true => session.pace.broke(),
                     false => session.pace.held(),
                 }
-                self.memory -= freed * ENTRY_BYTES;
+                self.memory -= freed * ENTRY_BYTES + forgotten * NUMBER_BYTES;
                 GapAsked::No
             }
         }
@@ -293,7 +295,7 @@ impl Shard {
             }
             _ => None,
         };
-        count_many(&env.counters.deliveries_missed, missing.map_or(0, |missing| missing as usize));
+        count_many(&env.counters.deliveries_told_missing, missing.map_or(0, |missing| missing as usize));
         let ext = ConnectExt { ack: None, missing };
         turn.replies.push_connect(ConnectReply::of(&held), held.id.as_ref(), &session.id, env.config, ext);
         if empty {

@@ -12,7 +12,7 @@ use crate::{
     frame::LastBatch,
     inbox::Position,
     link::{Ending, GapAsked, HeldConnect, Lent, Link, LinkKey, LinkKind, Phase},
-    memory::ENTRY_BYTES,
+    memory::{ENTRY_BYTES, NUMBER_BYTES},
     outbox::Batch,
     pumper::PumperId,
     reply::{ConnectReply, Replies},
@@ -116,7 +116,8 @@ impl Shard {
                 let mut replies = Replies::new();
                 replies.push_connect(reply, id.as_ref(), &link.client, env.config, ConnectExt::default());
                 let frame = Frame::Own(replies.finish().expect("a reply was pushed"));
-                Take::Frame { frame, lent: false, last: true, marked: None, event_id: None }
+                let retry = reply.retry(env.config);
+                Take::Frame { frame, lent: false, last: true, marked: None, event_id: None, retry }
             }
             Due::Released => {
                 self.release(env, key);
@@ -136,15 +137,25 @@ impl Shard {
             && let Some(frame) = self.shared_frame(env, key)
         {
             let marked = self.marked(key);
-            return Take::Frame { frame: Frame::Shared(frame), lent: true, last, marked, event_id };
+            return Take::Frame { frame: Frame::Shared(frame), lent: true, last, marked, event_id, retry: None };
         }
+        let retry =
+            self.links.get(key).and_then(Link::reply).filter(|_| last).and_then(|reply| reply.retry(env.config));
         let mut replies = Replies::new();
         let lent = self.write(env, key, reply, last, &mut replies);
         let marked = self.marked(key);
         replies.finish().map_or(Take::Pending, |frame| {
+            self.carried(key, frame.len());
             let frame = Frame::Own(frame);
-            Take::Frame { frame, lent, last, marked, event_id }
+            Take::Frame { frame, lent, last, marked, event_id, retry }
         })
+    }
+
+    /// A stream has carried so many bytes more.
+    fn carried(&mut self, key: LinkKey, bytes: usize) {
+        if let Some(Link { kind: LinkKind::Stream(stream), .. }) = self.links.get_mut(key) {
+            stream.left = stream.left.saturating_sub(bytes);
+        }
     }
 
     /// A stream's first reply (BX-ST-2).
@@ -161,7 +172,10 @@ impl Shard {
         }
         self.beat(env, key);
         let frame = replies.finish().map(Frame::Own);
-        frame.map_or(Take::Pending, |frame| Take::Frame { frame, lent: false, last: false, marked: None, event_id })
+        frame.map_or(Take::Pending, |frame| {
+            let (lent, last, marked, retry) = (false, false, None, None);
+            Take::Frame { frame, lent, last, marked, event_id, retry }
+        })
     }
 
     /// The stream is not silent: its next beat is a whole interval away.
@@ -202,7 +216,12 @@ impl Shard {
             Some(GapAsked::No | GapAsked::Received(_)) | None => None,
         };
         let ack = self.sessions.get_mut(link.session).and_then(|session| match &mut session.extension {
-            Extension::Ack(acks) => Some(acks.number(through, session.outbox.len())),
+            Extension::Ack(acks) => {
+                self.memory -= acks.sent.len() * NUMBER_BYTES;
+                let number = acks.number(through, session.outbox.len());
+                self.memory += acks.sent.len() * NUMBER_BYTES;
+                Some(number)
+            }
             Extension::None | Extension::Gap(_) => None,
         });
         ConnectExt { ack, missing }
@@ -234,9 +253,9 @@ impl Shard {
         });
         link.lent = Some(Lent { through: batch.through, bytes: 0, answers: false });
         let session = link.session;
-        match &mut link.kind {
-            LinkKind::Stream(stream) => {
-                stream.left = stream.left.saturating_sub(batch.bytes);
+        match link.kind {
+            LinkKind::Stream(_) => {
+                self.carried(key, batch.bytes);
                 self.beat(env, key);
             }
             LinkKind::Poll | LinkKind::Socket => self.settle(env, session),
@@ -264,9 +283,6 @@ impl Shard {
             let answers = reply && link.connect.is_some();
             link.lent = Some(Lent { through: batch.through, bytes: batch.bytes, answers });
             self.memory += batch.bytes;
-            if let LinkKind::Stream(stream) = &mut link.kind {
-                stream.left = stream.left.saturating_sub(batch.bytes);
-            }
         }
         if reply {
             self.write_reply(env, key, last, batch, replies);
@@ -293,12 +309,8 @@ impl Shard {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        let Some(held) = &mut link.connect else {
+        let Some((reply, held)) = link.reply().zip(link.connect.as_mut()) else {
             return;
-        };
-        let reply = match link.phase {
-            Phase::Ended(Ending::ShuttingDown(interval)) => ConnectReply::ShuttingDown(interval),
-            _ => ConnectReply::of(held),
         };
         replies.push_connect(reply, held.id.as_ref(), &link.client, env.config, ext);
         held.gap = GapAsked::No;
@@ -422,7 +434,7 @@ impl Shard {
             && let Extension::Gap(handed_over) = session.extension
         {
             let missing = handed_over.saturating_sub(received);
-            count_many(&env.counters.deliveries_missed, usize::try_from(missing).unwrap_or(usize::MAX));
+            count_many(&env.counters.deliveries_told_missing, usize::try_from(missing).unwrap_or(usize::MAX));
             held.gap = GapAsked::Missing(missing);
             // A stream tells it with the reply that it begins with.
             if missing > 0 && !matches!(link.kind, LinkKind::Stream(_)) {

@@ -186,6 +186,30 @@ fn a_stream_ends_when_half_of_the_queue_is_unacknowledged_and_a_connect_beside_i
 }
 
 #[test]
+fn bx_st_14_the_replies_that_carry_numbers_make_a_stream_long_too() {
+    let mut config = Config::default();
+    config.max_stream_bytes = 1000;
+    let mut world = World::new(config);
+    let (peer, mut publisher) = (subscriber(&mut world, Carrier::Http), world.poller());
+    let mut stream = world.next_connection(&peer, Carrier::Http);
+    let request = json!([{"channel": "/meta/connect", "connectionType": "xhr-streaming", "ext": {"ack": 0}}]);
+    let ticket = world.send(&mut stream, request).answer.stream.expect("a stream");
+    world.take_raw(&stream, ticket);
+    let mut bytes = 0;
+    loop {
+        publish(&mut world, &mut publisher, json!(1));
+        let Take::Frame { frame, last, .. } = world.take_raw(&stream, ticket) else { panic!("an event") };
+        world.engine.confirm(world.now, ticket);
+        bytes += frame.len();
+        if last {
+            break;
+        }
+    }
+    assert!((1000..1500).contains(&bytes), "{bytes}");
+    world.engine.audit(world.now).expect("all fits together");
+}
+
+#[test]
 fn who_does_not_ask_gets_no_number_and_other_forms_are_no_wish() {
     for ext in [json!({}), json!({"ack": false}), json!({"ack": "yes"}), json!({"ack": 1}), json!({"ack": null})] {
         let mut world = World::new(Config::default());

@@ -41,7 +41,7 @@ fn what_a_lost_socket_took_with_it_is_told_at_once_on_the_next_connection() {
     let mut next = world.next_connection(&peer, Carrier::Http);
     let told = world.send(&mut next, connect(3)).replies;
     assert_eq!(told[0]["ext"], json!({"gap": {"missing": 2}}), "two of the five did not arrive");
-    assert_eq!(world.engine.stats().deliveries_missed, 2);
+    assert_eq!(world.engine.stats().deliveries_told_missing, 2);
     let held = world.send(&mut next, connect(5)).answer.held.expect("nothing is missing, so it is held");
     world.publish(&mut publisher, "/a", json!(5));
     world.pump();

@@ -169,6 +169,27 @@ fn bx_st_14_a_stream_that_the_browser_keeps_rolls_over_and_an_event_source_does_
 }
 
 #[test]
+fn bx_st_5_the_last_reply_says_when_an_event_source_comes_again() {
+    let mut config = Config::default();
+    config.timeout = SECOND * 25;
+    let mut world = World::new(config);
+    let (peer, stream) = streamer(&mut world, "eventsource");
+    let last = |world: &mut World, peer: &Peer, stream| match world.take_raw(peer, stream) {
+        Take::Frame { retry, last: true, .. } => retry,
+        other => panic!("it ends: {other:?}"),
+    };
+    let (short, outcome) = open(&mut world, &peer, "eventsource", json!({"timeout": 0}));
+    assert_eq!(last(&mut world, &peer, stream), Some(SECOND * 2), "superseded");
+    let stream = outcome.answer.stream.expect("a stream");
+    assert_eq!(last(&mut world, &short, stream), None, "as usual");
+    let (peer, outcome) = open(&mut world, &peer, "eventsource", json!({}));
+    let mut other = world.next_connection(&peer, Carrier::Http);
+    world.send(&mut other, json!([{"channel": "/meta/disconnect"}]));
+    let stream = outcome.answer.stream.expect("a stream");
+    assert_eq!(last(&mut world, &peer, stream), Some(SECOND * 25), "there is nothing to come for");
+}
+
+#[test]
 fn bx_st_4_a_connect_beside_the_stream_is_answered_at_once_and_takes_nothing_over() {
     let mut world = World::new(Config::default());
     let (peer, stream) = streamer(&mut world, "eventsource");

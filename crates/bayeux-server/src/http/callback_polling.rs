@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::{
     escape::push_script_value,
-    wire::{Headers, Wire},
+    wire::{EventFields, Headers, Wire},
 };
 
 /// Characters of a name.
@@ -60,7 +60,7 @@ impl Wire for CallbackPolling {
         ]
     }
 
-    fn batch(&self, array: &[u8], _event_id: Option<u64>, out: &mut Vec<u8>) {
+    fn batch(&self, array: &[u8], _fields: EventFields, out: &mut Vec<u8>) {
         // Whoever takes it for another kind of file finds a comment first, not characters of the peer's choice.
         out.extend_from_slice(b"/**/");
         out.extend_from_slice(self.name.0.as_bytes());
@@ -92,7 +92,9 @@ mod tests {
 
     #[test]
     fn bx_cp_3_bx_cp_4_the_function_is_called_with_the_array() {
-        let call = |name: CallbackName| whole(&CallbackPolling::new(name), br#"[{"data":"</script>"}]"#);
+        let call = |name: CallbackName| {
+            whole(&CallbackPolling::new(name), br#"[{"data":"</script>"}]"#, EventFields::default())
+        };
         let cb = CallbackName::parse("a.b$_-9").expect("a name");
         assert_eq!(call(cb), r#"/**/a.b$_-9([{"data":"\u003c/script>"}]);"#);
         assert_eq!(call(CallbackName::DEFAULT), r#"/**/jsonpcallback([{"data":"\u003c/script>"}]);"#);

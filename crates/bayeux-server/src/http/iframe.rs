@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::{
     escape::push_script_value,
     gate::{AllowedOrigins, Origin},
-    wire::{Headers, Wire, stream_headers},
+    wire::{EventFields, Headers, Wire, stream_headers},
 };
 
 /// Scripts in a page.
@@ -53,7 +53,7 @@ impl Wire for Iframe {
         out.extend_from_slice(format!("function d(b){{parent.postMessage(b,{target})}}</script>\n").as_bytes());
     }
 
-    fn batch(&self, array: &[u8], _event_id: Option<u64>, out: &mut Vec<u8>) {
+    fn batch(&self, array: &[u8], _fields: EventFields, out: &mut Vec<u8>) {
         self.script(out);
         out.extend_from_slice(b"d(");
         push_script_value(array, out);
@@ -79,7 +79,7 @@ mod tests {
 
     fn read(page: &Iframe, first: bool, batch: &Value) -> String {
         let frame = Frame::Own([&[0; HEADROOM][..], batch.to_string().as_bytes()].concat());
-        String::from_utf8(piece(page, first, &frame, None).data().into()).expect("text")
+        String::from_utf8(piece(page, first, &frame, EventFields::default()).data().into()).expect("text")
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use bayeux_engine::Framing;
 
-use super::wire::{Headers, Wire, stream_headers};
+use super::wire::{EventFields, Headers, Wire, stream_headers};
 
 /// Lines of JSON.
 pub(super) struct XhrStreaming;
@@ -13,7 +13,7 @@ impl Wire for XhrStreaming {
         stream_headers("application/x-ndjson;charset=UTF-8")
     }
 
-    fn batch(&self, array: &[u8], _event_id: Option<u64>, out: &mut Vec<u8>) {
+    fn batch(&self, array: &[u8], _fields: EventFields, out: &mut Vec<u8>) {
         out.extend_from_slice(array);
         out.push(b'\n');
     }
@@ -34,9 +34,12 @@ mod tests {
     fn bx_st_8_each_batch_is_a_line() {
         let frame = Frame::Own([&[0; HEADROOM][..], b"[{},{}]"].concat());
         for first in [true, false] {
-            assert_eq!(piece(&XhrStreaming, first, &frame, Some(1)).framed(), "8\r\n[{},{}]\n\r\n");
+            assert_eq!(
+                piece(&XhrStreaming, first, &frame, EventFields { id: Some(1), retry: None }).framed(),
+                "8\r\n[{},{}]\n\r\n"
+            );
         }
         assert_eq!(beat(&XhrStreaming).framed(), "1\r\n\n\r\n");
-        assert_eq!(whole(&XhrStreaming, b"[]"), "[]\n");
+        assert_eq!(whole(&XhrStreaming, b"[]", EventFields::default()), "[]\n");
     }
 }

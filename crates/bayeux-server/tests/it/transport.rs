@@ -102,6 +102,8 @@ pub(crate) struct Receiver {
     unread: Vec<u8>,
     /// The `id` of the last server-sent event that had one.
     pub(crate) event_id: Option<String>,
+    /// Milliseconds after which an event source comes again.
+    pub(crate) retry: Option<u32>,
     /// How often something came that means nothing.
     pub(crate) beats: usize,
     over: bool,
@@ -173,8 +175,8 @@ impl Receiver {
     }
 
     fn reading(connection: Connection, transport: Transport) -> Self {
-        let (head, batches, unread, event_id, beats, over) = (None, VecDeque::new(), Vec::new(), None, 0, false);
-        Self { transport, connection, head, batches, unread, event_id, beats, over }
+        let (head, batches, unread, beats, over) = (None, VecDeque::new(), Vec::new(), 0, false);
+        Self { transport, connection, head, batches, unread, event_id: None, retry: None, beats, over }
     }
 
     pub(crate) const fn http(&self) -> &Http {
@@ -286,7 +288,7 @@ impl Receiver {
             match line.split_once(": ") {
                 Some(("data", data)) => self.batch(data),
                 Some(("id", id)) => self.event_id = Some(id.to_owned()),
-                Some(("retry", millis)) => assert!(millis.parse::<u32>().is_ok(), "{line}"),
+                Some(("retry", millis)) => self.retry = Some(millis.parse().expect("milliseconds")),
                 _ => {
                     assert_eq!(line, ":");
                     self.beats += 1;

@@ -207,7 +207,7 @@ impl Server for Defective {
                 self.sound.cancel(now, ticket);
                 Take::Close(CloseReason::ShuttingDown)
             }
-            Take::Frame { frame, lent, last, marked, event_id } => {
+            Take::Frame { frame, lent, last, marked, event_id, retry } => {
                 self.known.answered(ticket);
                 if lent {
                     self.lend(now, &[ticket]);
@@ -219,6 +219,7 @@ impl Server for Defective {
                     last,
                     marked,
                     event_id,
+                    retry,
                 }
             }
             other => other,

@@ -228,9 +228,11 @@ fn bx_mc_4_a_stream_too_many_of_one_browser_ends_at_once() {
     for transport in STREAMS {
         let mut sessions: Vec<_> = (0..3).map(|_| browser.again(&server).with_session()).collect();
         let held: Vec<_> = sessions[..2].iter().map(|it| Receiver::served(&server, it, transport, "c")).collect();
-        let reply = Receiver::open(&server, &sessions[2], transport, "c").rest().remove(0);
+        let mut crowded = Receiver::open(&server, &sessions[2], transport, "c");
+        let reply = crowded.rest().remove(0);
         let advice = json!({"reconnect": "retry", "interval": 2000, "timeout": 400, "multiple-clients": true});
         assert_eq!(reply["advice"], advice, "{transport:?}");
+        assert_eq!(crowded.retry, (transport == Transport::EventSource).then_some(2000), "also one that does not read it");
         drop(held);
         wait_until(|| server.bayeux.engine().connections() == 0);
         let opening = Receiver::open(&server, &sessions[2], transport, "c").messages().remove(0);
@@ -239,6 +241,22 @@ fn bx_mc_4_a_stream_too_many_of_one_browser_ends_at_once() {
             session.post(json!([{"channel": "/meta/disconnect"}]));
         }
     }
+}
+
+/// A browser comes back by itself, whatever the last reply says.
+#[test]
+fn bx_st_5_an_event_source_whose_session_is_over_comes_back_late() {
+    let mut options = options();
+    options.engine.timeout = Duration::from_secs(7);
+    let server = Server::with(FRONT, options);
+    let mut session = Http::session(&server);
+    let mut stream = Receiver::open(&server, &session, Transport::EventSource, "c");
+    stream.messages();
+    assert_eq!(stream.retry, Some(1000));
+    session.post(json!([{"channel": "/meta/disconnect"}]));
+    assert_eq!((stream.rest().len(), stream.retry), (1, Some(7000)));
+    let mut refused = Receiver::open(&server, &session, Transport::EventSource, "c");
+    assert_eq!((refused.rest()[0]["successful"].as_bool(), refused.retry), (Some(false), Some(7000)));
 }
 
 /// What opens a stream is one connect of its type, and nothing else does.
