@@ -6,9 +6,12 @@ use std::collections::VecDeque;
 
 use bayeux_protocol::{Ext, ExtValue};
 
-use crate::{inbox::Position, memory::NUMBER_BYTES};
+use crate::{inbox::Position, link::GapAsked, memory::NUMBER_BYTES};
 
-/// Numbers remembered besides one for each message that waits: replies without new messages.
+/// Each connection that a client comes with gets what waits again, under new numbers. Those of so many connections are remembered: a
+/// client may name what it has read on one while others, that came late, were sent the same in vain.
+const CONNECTIONS: usize = 4;
+/// Numbers remembered besides: replies without new messages.
 const SPARE_NUMBERS: usize = 8;
 
 #[derive(Clone, Debug, Default)]
@@ -62,6 +65,14 @@ impl Extension {
         matches!(self, Self::Ack(_))
     }
 
+    /// How many deliveries are missing at a client that has received so many.
+    pub(crate) const fn missing(&self, asked: GapAsked) -> Option<u64> {
+        match (self, asked) {
+            (Self::Gap(handed_over), GapAsked::Received(received)) => Some(handed_over.saturating_sub(received)),
+            _ => None,
+        }
+    }
+
     /// So many deliveries were handed over, for good.
     pub(crate) const fn handed_over(&mut self, deliveries: usize) {
         if let Self::Gap(handed_over) = self {
@@ -79,7 +90,7 @@ impl Acks {
             self.sent.push_back((self.last, through));
         }
         // An acknowledgement of what is forgotten frees nothing.
-        while self.sent.len() > waiting + SPARE_NUMBERS {
+        while self.sent.len() > CONNECTIONS * waiting + SPARE_NUMBERS {
             self.sent.pop_front();
         }
         self.last
@@ -137,12 +148,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_is_freed_though_others_were_sent_the_same_since() {
+        let mut acks = Acks::default();
+        let mut send = |connection: u64| {
+            acks.number(None, 40);
+            let last = (1..=40).map(|message| acks.number(position(message), 40)).max();
+            assert_eq!(last, Some(connection * 41));
+        };
+        (1..=3).for_each(&mut send);
+        assert_eq!(acks.acknowledged(41), position(40), "it has read the first");
+    }
+
+    #[test]
     fn the_numbers_of_one_that_never_acknowledges_are_bounded() {
         let mut acks = Acks::default();
         for number in 1..10_000 {
             assert_eq!(acks.number(position(number), 5), number);
         }
-        assert_eq!(acks.sent.len(), 5 + SPARE_NUMBERS);
+        assert_eq!(acks.sent.len(), CONNECTIONS * 5 + SPARE_NUMBERS);
         assert_eq!(acks.acknowledged(3), None, "forgotten");
     }
 }

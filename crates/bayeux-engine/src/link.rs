@@ -21,6 +21,8 @@ pub(crate) struct Link {
     pub(crate) phase: Phase,
     /// A connect that is not answered yet.
     pub(crate) connect: Option<HeldConnect>,
+    /// What a connect asked that came on this connection, until the reply to one tells.
+    pub(crate) gap: GapAsked,
     /// Events that are being written to the connection.
     pub(crate) lent: Option<Lent>,
     pub(crate) waker: Option<Waker>,
@@ -133,17 +135,29 @@ pub(crate) struct HeldConnect {
     pub(crate) crowded: bool,
     /// What waits is no reason to answer it before its time: the session asks for the same again and again.
     pub(crate) paced: bool,
-    pub(crate) gap: GapAsked,
     /// Its place among those of its browser.
     pub(crate) place: Option<Place>,
 }
 
-/// Whether the reply says how many deliveries are missing.
+/// Whether the client is to be told how many deliveries are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GapAsked {
     No,
-    /// Of so many the client has received; answered once no older connection writes.
+    /// It has received so many; what is missing is known once no older connection writes.
     Received(u64),
     /// So many are missing.
     Missing(u64),
+}
+
+impl GapAsked {
+    /// What the reply to a connect tells; told once.
+    pub(crate) const fn tell(&mut self) -> Option<u64> {
+        match *self {
+            Self::Missing(missing) => {
+                *self = Self::No;
+                Some(missing)
+            }
+            Self::No | Self::Received(_) => None,
+        }
+    }
 }

@@ -9,12 +9,12 @@ use crate::{
     browsers::Crowded,
     extension::Extension,
     inbox::Position,
-    link::{GapAsked, HeldConnect, LinkKey, LinkKind, Phase, Stream},
+    link::{GapAsked, HeldConnect, Link, LinkKey, LinkKind, Phase, Stream},
     memory::{ENTRY_BYTES, NUMBER_BYTES},
     reply::{ConnectReply, REFUSED_INTERVAL, advice, refusal},
     session::{Receiving, Session, SessionKey},
     shard::{Env, Shard, Turn},
-    stats::{count, count_many},
+    stats::count,
 };
 
 impl Shard {
@@ -37,14 +37,13 @@ impl Shard {
             (Carrier::Http | Carrier::Script { .. } | Carrier::Socket { .. }, _) => false,
         };
         let gap = self.heed_ext(&turn.origin, key, request, false);
-        let Some(mut held) = self.held(env, turn.alone, streams, key, request) else {
+        let Some(held) = self.held(env, turn.alone, streams, key, request) else {
             return;
         };
-        held.gap = gap;
         match turn.origin.carrier {
-            Carrier::Socket { ticket, .. } => self.connect_socket(env, turn, key, ticket, held),
+            Carrier::Socket { ticket, .. } => self.connect_socket(env, turn, key, ticket, held, gap),
             Carrier::Http | Carrier::Script { .. } | Carrier::Stream { .. } => {
-                self.connect_http(env, turn, key, held, streams.then_some(kind));
+                self.connect_http(env, turn, key, held, gap, streams.then_some(kind));
             }
         }
     }
@@ -125,15 +124,7 @@ impl Shard {
             None if streams => env.now + Duration::MAX,
             None => env.now + env.config.timeout,
         };
-        Some(HeldConnect {
-            id: request.id.clone(),
-            due,
-            leaving,
-            crowded: false,
-            paced: false,
-            gap: GapAsked::No,
-            place: None,
-        })
+        Some(HeldConnect { id: request.id.clone(), due, leaving, crowded: false, paced: false, place: None })
     }
 
     fn connect_http(
@@ -142,23 +133,27 @@ impl Shard {
         turn: &mut Turn,
         key: SessionKey,
         mut held: HeldConnect,
+        gap: GapAsked,
         streams: Option<&ConnectionType>,
     ) {
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {
             return;
         };
+        self.ask_gap(env, link, gap);
         if self.take_over(env, key, link) {
             self.count_empty(env, turn, key);
         }
         let receives = self.session(key).is_some_and(|session| session.receiving == Receiving::Here(link));
         if !receives && !turn.alone {
-            // In company a connect can't wait until an older connection has finished its write: it goes without events.
+            // In company a connect can't wait until an older connection has finished its write: it goes without events, and is not told
+            // what is missing, since that is not known.
             self.release(env, link);
-            return self.reply_now(env, turn, key, held);
+            return self.reply_now(env, turn, key, held, None);
         }
         // With `ack`, also what was sent before and is owed (BX-ACK-6).
         let waits = self.session(key).is_some_and(|session| !session.outbox.is_empty());
-        if held.due > env.now && (streams.is_some() || !waits) {
+        // Behind an older write it may be held in the end.
+        if held.due > env.now && (streams.is_some() || !waits || !receives) {
             match env.browsers.enter(turn.origin.browser) {
                 Ok(place) => held.place = place,
                 Err(Crowded) => {
@@ -221,14 +216,19 @@ impl Shard {
         key: SessionKey,
         ticket: Option<Ticket>,
         mut held: HeldConnect,
+        gap: GapAsked,
     ) {
         let older = ticket.filter(|ticket| usize::from(ticket.shard) == env.shard).map(Ticket::key);
         let link = match older.and_then(|older| self.reuse(env, turn, key, older)) {
-            Some(link) => link,
+            Some(link) => {
+                self.ask_gap(env, link, gap);
+                link
+            }
             None => {
                 let Some(link) = self.link(key, turn.origin.connection, LinkKind::Socket) else {
                     return;
                 };
+                self.ask_gap(env, link, gap);
                 if self.take_over(env, key, link) {
                     self.count_empty(env, turn, key);
                 }
@@ -240,9 +240,11 @@ impl Shard {
         let acks = self.session(key).is_some_and(|session| session.extension.has_acks());
         // With `ack`, what waits comes with the reply (BX-ACK-4): the connection asks for both as soon as it is done with this. What is
         // missing is known only once an older connection has finished its write.
-        let waits = acks || (!receives && matches!(held.gap, GapAsked::Received(_)));
+        let asks = |link: &Link| matches!(link.gap, GapAsked::Received(_));
+        let waits = acks || (!receives && self.link_ref(link).is_some_and(asks));
         if held.due <= env.now && !(waits && turn.alone) {
-            self.reply_now(env, turn, key, held);
+            let missing = self.link_mut(link).and_then(|link| link.gap.tell());
+            self.reply_now(env, turn, key, held, missing);
             self.settle(env, key);
         } else {
             if acks {
@@ -282,20 +284,11 @@ impl Shard {
     }
 
     /// Answers without events, and so without a number.
-    fn reply_now(&mut self, env: &Env<'_>, turn: &mut Turn, key: SessionKey, held: HeldConnect) {
+    fn reply_now(&mut self, env: &Env<'_>, turn: &mut Turn, key: SessionKey, held: HeldConnect, missing: Option<u64>) {
         let Some(session) = self.session(key) else {
             return;
         };
         let empty = session.outbox.is_empty();
-        // Behind an older connection that still writes it is not known: the next connect is to ask again.
-        let settled = !matches!(session.receiving, Receiving::Draining { .. });
-        let missing = match (held.gap, &session.extension) {
-            (GapAsked::Received(received), Extension::Gap(handed_over)) if settled => {
-                Some(handed_over.saturating_sub(received))
-            }
-            _ => None,
-        };
-        count_many(&env.counters.deliveries_told_missing, missing.map_or(0, |missing| missing as usize));
         let ext = ConnectExt { ack: None, missing };
         turn.replies.push_connect(ConnectReply::of(&held), held.id.as_ref(), &session.id, env.config, ext);
         if empty {

@@ -39,9 +39,9 @@ impl Shard {
                 if session.receiving != Receiving::Here(key) || link.lent.is_some() {
                     // A stream says that it is open (BX-ST-10), unless it is to be one reply, or to tell first what an older connection
                     // leaves.
-                    let stays = |held: &HeldConnect| held.due > env.now && !matches!(held.gap, GapAsked::Received(_));
                     let opens = matches!(link.kind, LinkKind::Stream(Stream { opened: false, .. }))
-                        && connect.as_ref().is_some_and(stays);
+                        && !matches!(link.gap, GapAsked::Received(_))
+                        && connect.as_ref().is_some_and(|held| held.due > env.now);
                     return if opens { Due::Opening } else { Due::Nothing };
                 }
                 Self::due_here(env, session, link, connect.as_ref())

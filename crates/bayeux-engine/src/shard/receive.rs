@@ -39,8 +39,8 @@ impl Shard {
     /// A new link to `session`, not receiving yet.
     pub(crate) fn link(&mut self, session: SessionKey, connection: ConnectionId, kind: LinkKind) -> Option<LinkKey> {
         let client = self.sessions.get(session)?.id;
-        let (phase, connect, lent, waker) = (Phase::Receiving, None, None, None);
-        Some(self.links.insert(Link { session, client, connection, kind, phase, connect, lent, waker }))
+        let (phase, connect, gap, lent, waker) = (Phase::Receiving, None, GapAsked::No, None, None);
+        Some(self.links.insert(Link { session, client, connection, kind, phase, connect, gap, lent, waker }))
     }
 
     /// Makes `newer` the connection that receives (BX-CN-16). The older one's held connect is answered at once, without events (BX-CN-12); if
@@ -109,12 +109,15 @@ impl Shard {
                 Take::Beat
             }
             Due::Last(reply) => {
-                let Some(link) = self.release(env, key) else {
+                let Some(mut link) = self.release(env, key) else {
                     return Take::Released;
                 };
+                // One that was moved receives no longer on another connection: what it asked is not asked again.
+                let told = matches!(reply, ConnectReply::Retry).then(|| link.gap.tell()).flatten();
                 let id = link.connect.and_then(|held| held.id);
+                let ext = ConnectExt { ack: None, missing: told };
                 let mut replies = Replies::new();
-                replies.push_connect(reply, id.as_ref(), &link.client, env.config, ConnectExt::default());
+                replies.push_connect(reply, id.as_ref(), &link.client, env.config, ext);
                 let frame = Frame::Own(replies.finish().expect("a reply was pushed"));
                 let retry = reply.retry(env.config);
                 Take::Frame { frame, lent: false, last: true, marked: None, event_id: None, retry }
@@ -164,10 +167,9 @@ impl Shard {
         let mut replies = Replies::new();
         let ext = self.connect_ext(key, None);
         if let Some(link) = self.links.get_mut(key)
-            && let (LinkKind::Stream(stream), Some(held)) = (&mut link.kind, &mut link.connect)
+            && let (LinkKind::Stream(stream), Some(held)) = (&mut link.kind, &link.connect)
         {
             stream.opened = true;
-            held.gap = GapAsked::No;
             replies.push_connect(ConnectReply::Retry, held.id.as_ref(), &link.client, env.config, ext);
         }
         self.beat(env, key);
@@ -208,13 +210,10 @@ impl Shard {
     /// What a connect reply says besides, once it is settled which events are in front of it: of what the outbox has, everything
     /// through this position.
     fn connect_ext(&mut self, key: LinkKey, through: Option<Position>) -> ConnectExt {
-        let Some(link) = self.links.get(key) else {
+        let Some(link) = self.links.get_mut(key) else {
             return ConnectExt::default();
         };
-        let missing = match link.connect.as_ref().map(|held| held.gap) {
-            Some(GapAsked::Missing(missing)) => Some(missing),
-            Some(GapAsked::No | GapAsked::Received(_)) | None => None,
-        };
+        let missing = link.gap.tell();
         let ack = self.sessions.get_mut(link.session).and_then(|session| match &mut session.extension {
             Extension::Ack(acks) => {
                 self.memory -= acks.sent.len() * NUMBER_BYTES;
@@ -313,7 +312,6 @@ impl Shard {
             return;
         };
         replies.push_connect(reply, held.id.as_ref(), &link.client, env.config, ext);
-        held.gap = GapAsked::No;
         match &mut link.kind {
             LinkKind::Stream(stream) if !last => {
                 stream.through = batch.map_or(stream.through, |batch| batch.through);
@@ -422,25 +420,38 @@ impl Shard {
         self.settle(env, key);
     }
 
-    /// The link receives, and no older one writes: so what was handed over and did not arrive can be told (BX-GAP-2). At once, if there is
-    /// some (BX-GAP-3).
+    /// A connect on this connection asks what is missing.
+    pub(crate) fn ask_gap(&mut self, env: &Env<'_>, key: LinkKey, asked: GapAsked) {
+        let Some(link) = self.links.get_mut(key).filter(|_| asked != GapAsked::No) else {
+            return;
+        };
+        link.gap = asked;
+        let session = self.sessions.get(link.session);
+        if session.is_some_and(|session| session.receiving == Receiving::Here(key)) {
+            self.tell_gap(env, key);
+        }
+    }
+
+    /// The link receives, and no older one writes: so what was handed over and did not arrive can be told (BX-GAP-2), by the next reply to
+    /// a connect on it. At once, if there is some (BX-GAP-3).
     pub(crate) fn tell_gap(&mut self, env: &Env<'_>, key: LinkKey) {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        if let Some(held) = &mut link.connect
-            && let GapAsked::Received(received) = held.gap
-            && let Some(session) = self.sessions.get_mut(link.session)
-            && let Extension::Gap(handed_over) = session.extension
-        {
-            let missing = handed_over.saturating_sub(received);
+        let Some(session) = self.sessions.get_mut(link.session) else {
+            return;
+        };
+        if let Some(missing) = session.extension.missing(link.gap) {
             count_many(&env.counters.deliveries_told_missing, usize::try_from(missing).unwrap_or(usize::MAX));
-            held.gap = GapAsked::Missing(missing);
-            // A stream tells it with the reply that it begins with.
-            if missing > 0 && !matches!(link.kind, LinkKind::Stream(_)) {
-                let delayed = session.spin.count(env.now, env.config.max_empty_replies);
-                held.due = delayed.unwrap_or(env.now).min(held.due);
-            }
+            link.gap = GapAsked::Missing(missing);
+        }
+        // A stream tells it with the reply that it begins with.
+        if let (GapAsked::Missing(1..), Some(held)) = (link.gap, &mut link.connect)
+            && !matches!(link.kind, LinkKind::Stream(_))
+            && held.due > env.now
+        {
+            let delayed = session.spin.count(env.now, env.config.max_empty_replies);
+            held.due = delayed.unwrap_or(env.now).min(held.due);
         }
     }
 

@@ -73,6 +73,24 @@ fn streams_count_and_sockets_and_programs_do_not() {
 }
 
 #[test]
+fn bx_mc_2_a_connect_that_waits_for_an_older_write_has_a_place_too() {
+    let mut config = Config::default();
+    config.max_sessions_per_browser = 1;
+    let mut world = World::new(config);
+    let mut tabs = crowd(&mut world, 2);
+    let mut publisher = world.poller();
+    world.subscribe(&mut tabs[0], json!("/a"));
+    world.publish(&mut publisher, "/a", json!(1));
+    world.pump();
+    let writes = world.connect(&mut tabs[0], "writes").answer.lent;
+    let mut next = world.next_connection(&tabs[0], Carrier::Http);
+    let held = world.hold(&mut next, "waits");
+    world.engine.confirm(world.now, writes[0]);
+    assert!(world.receive(&next, held).is_none(), "it goes on to be held");
+    assert_eq!(world.connect(&mut tabs[1], "t").replies[0]["advice"]["multiple-clients"], true);
+}
+
+#[test]
 fn bx_mc_4_a_connect_whose_session_has_ended_takes_no_place_any_more() {
     let mut config = Config::default();
     config.max_sessions_per_browser = 1;

@@ -134,6 +134,36 @@ fn bx_st_5_a_stream_that_is_not_told_what_is_missing_has_no_id_that_says_it_is_t
 }
 
 #[test]
+fn bx_gap_2_what_a_socket_asked_is_told_by_a_later_reply_if_the_first_can_not() {
+    // Two connects on the newer socket: the second takes the place of the first, or the first comes in company and is answered at once.
+    let first = |company: bool| {
+        let mut batch = connect(0);
+        if company {
+            batch.as_array_mut().expect("an array").push(json!({"channel": "/b", "data": 0}));
+        }
+        batch
+    };
+    for company in [false, true] {
+        let mut world = World::new(Config::default());
+        let (mut peer, mut publisher) = (subscriber(&mut world, socket()), world.poller());
+        world.connect(&mut peer, "1");
+        world.publish(&mut publisher, "/a", json!(1));
+        world.pump();
+        assert!(world.take(&peer, ticket(&peer)).is_some(), "lent");
+        let mut next = world.next_connection(&peer, socket());
+        let at_once = world.send(&mut next, first(company)).replies;
+        assert_eq!(at_once.len(), if company { 2 } else { 0 });
+        let second = world.connect(&mut next, "2").replies;
+        assert_eq!(second.len(), usize::from(!company), "the first gives way");
+        assert!(at_once.iter().chain(&second).all(|reply| reply["ext"] == Value::Null), "it is not known yet");
+        world.engine.confirm(world.now, ticket(&peer));
+        let told = world.drain(&next);
+        assert_eq!((&told[0]["id"], &told[0]["ext"]), (&json!("2"), &json!({"gap": {"missing": 1}})));
+        assert!(world.connect(&mut next, "3").replies.is_empty(), "told once: it is held");
+    }
+}
+
+#[test]
 fn who_did_not_ask_is_not_told() {
     let mut world = World::new(Config::default());
     let mut peer = world.poller();
