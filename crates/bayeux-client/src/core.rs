@@ -5,8 +5,8 @@
 //! most: that of the connect, and one for everything else. Each reply is matched by its `id` (BX-FLD-7); steered is the
 //! client by advice alone, never by the text of an error.
 //!
-//! In reading order: [`phase`] (the state diagram of the connection), [`choice`] (which transport), [`send`], [`receive`],
-//! [`recover`] (what follows a failure, an advice, the end), [`subscriptions`], [`outbox`] and [`request`].
+//! In reading order: `phase` (the state diagram of the connection), `choice` (which transport), `send`, `receive`, `recover` (what
+//! follows a failure, an advice, the end), `subscriptions`, `outbox` and `request`.
 
 mod advice;
 mod backoff;
@@ -209,7 +209,7 @@ pub struct Core {
     config: Config,
     phase: Phase,
     session: Option<Session>,
-    /// How many there were: a reply in an older one says nothing of this one.
+    /// How many have ended: a reply in an older one says nothing of this one.
     sessions: u64,
     advice: Current,
     backoff: Backoff,

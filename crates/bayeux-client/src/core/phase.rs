@@ -53,6 +53,19 @@ impl Phase {
         }
     }
 
+    /// The `id` of the handshake or connect that is under way.
+    pub(super) const fn carrier(&self) -> Option<u64> {
+        match self {
+            Self::Handshaking { id } | Self::Connecting { id } => Some(*id),
+            Self::Unconnected
+            | Self::Opening
+            | Self::Waiting { .. }
+            | Self::Rehandshaking { .. }
+            | Self::Disconnecting { .. }
+            | Self::Stopped(_) => None,
+        }
+    }
+
     /// Whether a session's requests may be sent.
     pub(super) const fn has_session(&self) -> bool {
         match self {

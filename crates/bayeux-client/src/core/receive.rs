@@ -70,8 +70,7 @@ impl Core {
 
     /// The request that this answers, matched by `id` and channel (BX-FLD-7).
     fn answered(&mut self, connection: ConnectionId, message: &Message) -> Option<Pending> {
-        let (MessageId::Text(id) | MessageId::Number(id)) = message.id.as_ref()?;
-        let id: u64 = id.parse().ok()?;
+        let id = self.answered_id(message)?;
         let pending = self.pending.get_mut(&id)?;
         if Some(pending.kind.channel()) != message.channel.as_deref() {
             return None;
@@ -92,6 +91,16 @@ impl Core {
         self.pending.remove(&id)
     }
 
+    /// The `id` of the request that a message names. Of a handshake or connect there is only one that can be meant, so a server
+    /// that does not repeat the `id` is understood too; one of an earlier request says that this is a reply to that.
+    fn answered_id(&self, message: &Message) -> Option<u64> {
+        let named = message.id.as_ref().map(|(MessageId::Text(id) | MessageId::Number(id))| id.parse().ok());
+        match named {
+            Some(Some(id)) if id <= self.last_number => Some(id),
+            _ => self.phase.carrier(),
+        }
+    }
+
     fn reply(&mut self, pending: Pending, is_post: bool, mut reply: Message, now: Time) {
         let is_current = pending.session == self.sessions;
         let advises_handshake =
@@ -101,6 +110,8 @@ impl Core {
             self.advice.replace(advice);
         }
         match pending.kind {
+            // What the server knew of subscriptions went with the session.
+            Kind::Subscribe { .. } if !is_current => return,
             Kind::Handshake => return self.handshake_reply(&reply, is_post, had_advice, now),
             Kind::Connect => return self.connect_reply(&reply, is_post, now),
             Kind::Disconnect => return self.stop(StopReason::Disconnected),
@@ -173,7 +184,6 @@ impl Core {
         if !offered(ConnectionType::LongPolling) && self.choice.socket().is_none() {
             return self.stop(StopReason::NoCommonTransport);
         }
-        self.sessions += 1;
         self.session = Some(Session { client_id, is_confirmed: false });
         self.is_reachable = true;
         self.tried_hosts = 0;

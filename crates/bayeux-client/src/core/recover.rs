@@ -43,11 +43,7 @@ impl Core {
 
     /// Those of which one has the earliest deadline.
     pub(super) fn next_deadlines(&self) -> impl Iterator<Item = (u64, &Pending)> {
-        let carrier = match self.phase {
-            Phase::Handshaking { id } | Phase::Connecting { id } => Some(id),
-            _ => None,
-        };
-        let carried = carrier.and_then(|id| self.pending.get(&id).map(|pending| (id, pending)));
+        let carried = self.phase.carrier().and_then(|id| self.pending.get(&id).map(|pending| (id, pending)));
         let first = self.pending.iter().find(|(_, pending)| !matches!(pending.kind, Kind::Connect | Kind::Handshake));
         carried.into_iter().chain(first.map(|(id, pending)| (*id, pending)))
     }
@@ -108,6 +104,7 @@ impl Core {
     /// known, so the application decides (BX-WS-7).
     fn unanswered(&mut self, pending: Pending, fault: &NetworkFault) {
         match pending.kind {
+            Kind::Subscribe { .. } if pending.session != self.sessions => {}
             Kind::Subscribe { pattern, generation } => self.subscriptions.unanswered(&pattern, generation),
             Kind::Disconnect => self.stop(StopReason::Disconnected),
             kind => {
@@ -215,6 +212,7 @@ impl Core {
     /// Session and subscriptions are gone with each other (BX-CLI-4); what the application wants stays.
     pub(super) fn forget_session(&mut self) {
         self.session = None;
+        self.sessions += 1;
         self.unacknowledged.clear();
         self.subscriptions.forget_session();
         for kind in self.outbox.forget_session() {

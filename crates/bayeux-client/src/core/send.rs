@@ -109,9 +109,15 @@ impl Core {
     pub(super) fn has_work(&self) -> bool {
         let may_send = match self.phase {
             Phase::Disconnecting { .. } => true,
-            _ => self.phase.has_session() && self.is_reachable,
+            _ => self.phase.has_session() && self.is_reachable && self.is_trusted(),
         };
         may_send && self.session.is_some() && (self.subscriptions.has_wanted() || !self.outbox.is_empty())
+    }
+
+    /// Whether the session may be used. Behind several that came to nothing its first connect has to succeed before that: what is
+    /// delivered to a session that is refused is lost with it.
+    fn is_trusted(&self) -> bool {
+        self.backoff.failures() <= 1 || self.session.as_ref().is_some_and(|session| session.is_confirmed)
     }
 
     /// Sends what waits: first the subscriptions of a new session, and nothing else before they were answered (BX-CLI-4).

@@ -52,9 +52,25 @@ fn bx_cn_3_a_reply_that_comes_twice_is_followed_by_one_connect() {
 }
 
 #[test]
+fn bx_fld_7_a_server_that_does_not_repeat_the_id_of_a_connect_is_understood() {
+    let (mut world, mut connect) = World::shaken(Config::default());
+    let socket = world.opening();
+    world.input(Input::Opened(socket));
+    for id in [r#""id":"nobody","#, r#""id":99999,"#, ""] {
+        world.receive(connect.connection, &format!(r#"[{{{id}"channel":"/meta/connect","successful":true}}]"#));
+        let next = world.sent("/meta/connect");
+        let old = text(&connect, r#""successful":true"#);
+        world.receive(next.connection, &format!("[{old}]"));
+        assert_eq!(next.connection, socket);
+        assert!(world.is_quiet(), "that was a reply to an earlier one");
+        connect = next;
+    }
+}
+
+#[test]
 fn bx_cli_1_a_response_without_the_reply_is_a_failure() {
     let (mut world, connect) = World::connected(polling());
-    world.receive(connect.connection, r#"[{"channel":"/meta/connect","id":"nobody","successful":true}]"#);
+    world.receive(connect.connection, r#"[{"channel":"/meta/subscribe","id":"nobody","successful":true}]"#);
     assert!(world.is_quiet(), "it waits before it tries again");
     assert!(matches!(world.state(), State::Retrying { .. }));
     world.pass(ms(250));

@@ -130,3 +130,50 @@ fn what_an_old_session_is_refused_does_not_end_the_new_one() {
     let again = world.sent("/a");
     assert_eq!(again.message.client_id.as_deref(), Some("c2"));
 }
+
+#[test]
+fn bx_cli_4_what_an_old_session_confirms_is_not_in_force_in_the_new_one() {
+    for is_before_handshake in [true, false] {
+        let (mut world, connect) = World::connected(polling());
+        world.subscribe(1, "/a");
+        let old = world.sent("/meta/subscribe");
+        world.reply(&connect, GONE);
+        let handshake = world.sent("/meta/handshake");
+        if is_before_handshake {
+            world.reply(&old, OK);
+        }
+        world.reply(&handshake, r#""successful":true,"clientId":"c2""#);
+        world.sent("/meta/connect");
+        if !is_before_handshake {
+            world.reply(&old, OK);
+        }
+        assert!(!world.told.contains(&Action::Subscribed(SubscriptionId(1))));
+        let again = world.sent("/meta/subscribe");
+        assert_eq!(again.message.client_id.as_deref(), Some("c2"));
+        world.reply(&again, OK);
+        assert!(world.told.contains(&Action::Subscribed(SubscriptionId(1))));
+    }
+}
+
+#[test]
+fn bx_cli_4_behind_sessions_that_came_to_nothing_the_connect_has_to_succeed_first() {
+    let (mut world, mut connect) = World::connected(polling());
+    subscribed(&mut world, 1, "/a");
+    for lost in 1..4 {
+        world.reply(&connect, GONE);
+        while world.is_quiet() {
+            world.pass(ms(10));
+        }
+        let handshake = world.sent("/meta/handshake");
+        world.reply(&handshake, r#""successful":true,"clientId":"c""#);
+        connect = world.sent("/meta/connect");
+        if lost == 1 {
+            let sent = world.sent("/meta/subscribe");
+            world.reply(&sent, OK);
+        }
+        assert!(world.is_quiet());
+    }
+    world.reply(&connect, OK);
+    world.sent("/meta/connect");
+    world.sent("/meta/subscribe");
+}
