@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bayeux_protocol::{ChannelError, ChannelKind, ChannelName, ChannelPattern, ChannelRules, Json, Message};
+use bayeux_protocol::{ChannelError, ChannelKind, ChannelName, ChannelPattern, ChannelRules, Json};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     sync::{
@@ -161,8 +161,8 @@ impl Client {
         }
         let (answer, outcome) = oneshot::channel();
         self.send(Command::Call(Publish { request: RequestId(0), channel: name, data }, answer));
-        let reply = received(doing(), outcome).await?;
-        let data = reply.data.as_ref().map_or(b"null".as_slice(), Json::as_bytes);
+        let data = received(doing(), outcome).await?;
+        let data = data.as_ref().map_or(b"null".as_slice(), Json::as_bytes);
         serde_json::from_slice(data).map_err(|error| value(doing(), &error))
     }
 
@@ -225,12 +225,10 @@ impl Client {
             Err(gone(Doing::Connecting))
         };
         let outcome = timeout(patience, connected).await;
-        outcome.unwrap_or_else(|_| {
-            Err(match last {
-                Trouble::Network(fault) => Error::Network { doing: Doing::Connecting, fault },
-                Trouble::Refused(refusal) => Error::Server { doing: Doing::Connecting, refusal },
-            })
-        })
+        outcome.unwrap_or(Err(match last {
+            Trouble::Network(fault) => Error::Network { doing: Doing::Connecting, fault },
+            Trouble::Refused(refusal) => Error::Server { doing: Doing::Connecting, refusal },
+        }))
     }
 
     /// If the task is gone, what waits for its answer is told so.
@@ -246,7 +244,10 @@ impl From<NetworkFault> for Trouble {
 }
 
 /// Waits for the answer.
-async fn received(doing: Doing, outcome: oneshot::Receiver<Result<Message, Error>>) -> Result<Message, Error> {
+async fn received(
+    doing: Doing,
+    outcome: oneshot::Receiver<Result<Option<Json>, Error>>,
+) -> Result<Option<Json>, Error> {
     outcome.await.unwrap_or_else(|_| Err(gone(doing)))
 }
 

@@ -147,8 +147,8 @@ pub enum Action {
     NotSubscribed(SubscriptionId, Error),
     /// Something happened to a subscription that had been confirmed.
     Interrupted(SubscriptionId, Interruption),
-    /// A request is finished.
-    Finish(RequestId, Result<Message, Error>),
+    /// A request is finished; with the data of its reply, where that has some.
+    Finish(RequestId, Result<Option<Json>, Error>),
     /// The state of the connection is another.
     State(State),
 }
@@ -377,7 +377,7 @@ impl Core {
     }
 
     /// Tells the application what became of a request, if it waits for that.
-    fn finish(&mut self, kind: &Kind, outcome: Result<Message, Error>) {
+    fn finish(&mut self, kind: &Kind, outcome: Result<Option<Json>, Error>) {
         if let Some(request) = kind.request() {
             self.actions.push(Action::Finish(request, outcome));
         }
@@ -409,7 +409,7 @@ impl Core {
             // There is nothing that the server would have to be told.
             _ => {
                 if let Some(request) = request {
-                    self.actions.push(Action::Finish(request, Ok(Message::default())));
+                    self.actions.push(Action::Finish(request, Ok(None)));
                 }
             }
         }

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use bayeux_protocol::{ChannelPattern, Message};
+use bayeux_protocol::{ChannelPattern, Json};
 use tokio::{
     sync::{
         mpsc::{self, UnboundedReceiver, UnboundedSender},
@@ -51,7 +51,7 @@ pub(crate) enum Command {
 }
 
 /// Where the reply to a request goes.
-pub(crate) type Answer = oneshot::Sender<Result<Message, Error>>;
+pub(crate) type Answer = oneshot::Sender<Result<Option<Json>, Error>>;
 
 /// Responses and frames that were read and wait for the core; behind them, nothing is read.
 const MAX_EVENTS: usize = 4;

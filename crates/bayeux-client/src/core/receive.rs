@@ -153,7 +153,7 @@ impl Core {
             Kind::Publish { request, channel, data, was_refused: false } if is_sessionless => {
                 self.outbox.requeue(Kind::Publish { request, channel, data, was_refused: true });
             }
-            kind if is_ok => self.finish(&kind, Ok(reply)),
+            kind if is_ok => self.finish(&kind, Ok(reply.data)),
             kind => {
                 let doing = kind.doing();
                 self.finish(&kind, Err(Error::Server { doing, refusal: Refusal::of(&reply) }));

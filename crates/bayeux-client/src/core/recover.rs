@@ -1,6 +1,6 @@
 //! What follows when something fails, when the server wants a new session, and when all is over.
 
-use bayeux_protocol::{ConnectionType, Message, Reconnect};
+use bayeux_protocol::{ConnectionType, Reconnect};
 
 use crate::{
     error::{ApplicationFault, Error, NetworkFault, Refusal, StopReason},
@@ -216,7 +216,7 @@ impl Core {
         self.unacknowledged.clear();
         self.subscriptions.forget_session();
         for kind in self.outbox.forget_session() {
-            self.finish(&kind, Ok(Message::default()));
+            self.finish(&kind, Ok(None));
         }
         let carrier = self.pending.iter().find(|(_, pending)| matches!(pending.kind, Kind::Connect));
         if let Some((id, connection)) = carrier.map(|(id, pending)| (*id, pending.connection)) {

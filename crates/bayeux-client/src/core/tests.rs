@@ -156,7 +156,7 @@ impl World {
     }
 
     /// What became of a request.
-    fn outcome(&self, request: u64) -> Option<&Result<Message, Error>> {
+    fn outcome(&self, request: u64) -> Option<&Result<Option<Json>, Error>> {
         let mut outcomes = self.told.iter().filter_map(|action| match action {
             Action::Finish(id, outcome) if *id == RequestId(request) => Some(outcome),
             _ => None,

@@ -102,8 +102,8 @@ fn a_call_ends_with_its_result_on_whatever_connection_it_comes() {
     let result = text(&call, r#""successful":true,"data":42"#);
     let reply = text(&connect, r#""successful":true"#);
     world.receive(connect.connection, &format!("[{result},{reply}]"));
-    let Some(Ok(message)) = world.outcome(1) else { panic!("{:?}", world.outcome(1)) };
-    assert_eq!(message.data.as_ref().map(Json::as_str), Some("42"));
+    let Some(Ok(data)) = world.outcome(1) else { panic!("{:?}", world.outcome(1)) };
+    assert_eq!(data.as_ref().map(Json::as_str), Some("42"));
 }
 
 #[test]
