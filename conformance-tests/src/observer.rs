@@ -33,6 +33,8 @@ pub enum Rule {
     NotCacheable,
     /// Responses with messages are JSON.
     ContentType,
+    /// What a stream carries are arrays that are whole on their own.
+    StreamBatch,
     /// A client's handshake says what it must.
     Handshake,
     /// A client's handshake is alone.
@@ -156,6 +158,12 @@ impl Witness {
             let json = kind.starts_with("application/json") && charset.is_none_or(|charset| charset == "utf-8");
             self.rule(Rule::ContentType, json, &shown);
         }
+    }
+
+    /// Looks at what should be a batch of a stream.
+    pub fn streamed(&self, peer: &Peer, batch: &Result<Vec<Json>, String>) {
+        let shown = || Json::from(format!("{}: {}", peer.transport(), batch.as_ref().err().map_or("", String::as_str)));
+        self.rule(Rule::StreamBatch, batch.is_ok(), &shown());
     }
 
     /// Notes something that could not be read as messages.

@@ -2,7 +2,7 @@
 //! `unimplemented`, never a failure.
 
 use crate::json::{Json, object};
-use crate::peer::{PUBLISH_ACK, Peer, Transport, advised, messages_of};
+use crate::peer::{PUBLISH_ACK, Peer, STREAM_CONNECT, Transport, advised, messages_of};
 use crate::scene::Scene;
 use crate::target::Target;
 use crate::wire::http::{Body, Request};
@@ -122,6 +122,69 @@ async fn transports(scene: &Rc<Scene>, target: &mut Target, first: &Json) {
             Err(_) => {}
         }
     }
+    let is_offered = |name: &str| offered.iter().any(|other| other.as_str() == Some(name));
+    if is_offered(CROSS_ORIGIN) {
+        target.capabilities.insert(CROSS_ORIGIN.into());
+    }
+    for transport in Transport::STREAMS {
+        // A server may offer one of those that a client names.
+        let peer = Peer::new(scene, "probe", transport);
+        let reply = peer.handshake(None).await;
+        leave(&peer).await;
+        let types = reply.iter().filter_map(|reply| reply.get("supportedConnectionTypes")?.as_array()).flatten();
+        if !is_offered(transport.name()) && !types.into_iter().any(|name| name.as_str() == Some(transport.name())) {
+            continue;
+        }
+        match stream(scene, transport).await {
+            Ok(by_connect) => {
+                target.capabilities.insert(transport.name().into());
+                if transport == Transport::EventSource && by_connect {
+                    target.capabilities.insert(STREAM_CONNECT.into());
+                }
+            }
+            Err(why) => {
+                target.facts.insert(format!("offered and broken: {transport}"), why.clone());
+                target.broken.insert(transport, why);
+            }
+        }
+    }
+}
+
+/// Faye's other name for long-polling.
+const CROSS_ORIGIN: &str = "cross-origin-long-polling";
+
+/// Whether a connect opens such a stream; an event stream may be opened by a URL that names the session, as Faye's clients do.
+async fn stream(scene: &Rc<Scene>, transport: Transport) -> Result<bool, String> {
+    // Whoever asks does not know yet that it works.
+    let mut target = (*scene.target).clone();
+    target.capabilities.insert(STREAM_CONNECT.into());
+    let scene = Scene::new(Rc::new(target), None, "discovery".into(), scene.base.clone(), 0);
+    let peer = Peer::new(&scene, "probe", transport);
+    let found = open_stream(&scene, &peer).await;
+    scene.close();
+    found
+}
+
+async fn open_stream(scene: &Rc<Scene>, peer: &Peer) -> Result<bool, String> {
+    peer.handshake(None).await?;
+    let sent = peer.send(&[peer.connect_message()]);
+    let outcome = peer.outcome(&sent, 0, Instant::now() + scene.target.budget.answer()).await;
+    // A server that knows no such connects may answer it all the same.
+    let is_stream = Peer::exchange_of(&sent).is_some_and(|number| peer.streamed(number).is_some());
+    if is_stream && outcome.success().is_ok() {
+        leave(peer).await;
+        return Ok(true);
+    }
+    if peer.transport() == Transport::EventSource {
+        let number = peer.start_stream(peer.named_stream());
+        let deadline = Instant::now() + scene.target.budget.answer();
+        peer.until(deadline, |peer| peer.streamed(number).is_some() || peer.ended(number).is_some()).await;
+        if peer.streamed(number).is_some() {
+            leave(peer).await;
+            return Ok(false);
+        }
+    }
+    Err(format!("a connect does not open a stream: {outcome}"))
 }
 
 /// Over which transports a publish is answered. Whatever comes is an answer, also one that is wrong: only a server that sends nothing
@@ -167,6 +230,20 @@ async fn extensions(scene: &Rc<Scene>, target: &mut Target) {
         target.facts.insert("extensions".into(), "confirms any, so none is believed".into());
     } else {
         target.capabilities.extend(["ack", "timesync"].into_iter().filter(|name| confirmed(name)).map(str::to_owned));
+    }
+    leave(&peer).await;
+    if target.can("ack") || !confirmed("x-no-such-extension") {
+        gap(scene, target).await;
+    }
+}
+
+/// Where acknowledgements are to be had they are enough, so that this one is asked for alone.
+async fn gap(scene: &Rc<Scene>, target: &mut Target) {
+    let peer = Peer::new(scene, "probe", Transport::LongPolling);
+    let ext = object([("gap", true.into()), ("x-no-such-extension", true.into())]);
+    let Ok(reply) = peer.handshake(Some(&object([("ext", ext)]))).await else { return };
+    if reply.get("ext").and_then(|ext| ext.get("gap")) == Some(&Json::Bool(true)) {
+        target.capabilities.insert("gap".into());
     }
     leave(&peer).await;
 }

@@ -8,8 +8,8 @@ use crate::case::{Case, Run};
 use crate::json::{Json, object};
 use crate::peer::{Peer, Transport};
 use crate::scene::Scene;
-use crate::verdict::Finding;
 use crate::verdict::Level::{Must, Should};
+use crate::verdict::{Finding, Verdict};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,12 +17,13 @@ use tokio::time::Instant;
 /// The cases of the extension.
 pub(super) fn cases() -> Vec<Case> {
     const BOTH: &[Transport] = &[Transport::LongPolling, Transport::WebSocket];
+    const ALL: &[Transport] = &Transport::ALL;
     let ack = |case: Case| Case { needs: vec!["ack".into()], ..case };
     vec![
-        ack(code("AK-003", Must, &["BX-ACK-3"], BOTH, again, "what was not acknowledged comes again, in its order")),
-        ack(code("AK-004", Must, &["BX-ACK-3"], BOTH, never, "what was acknowledged never comes again")),
-        ack(code("AK-005", Must, &["BX-ACK-4"], BOTH, old_first, "what was not acknowledged comes before what is new")),
-        ack(code("AK-006", Must, &["BX-ACK-4"], BOTH, connects_only, "events come with replies to connects alone")),
+        ack(code("AK-003", Must, &["BX-ACK-3"], ALL, again, "what was not acknowledged comes again, in its order")),
+        ack(code("AK-004", Must, &["BX-ACK-3"], ALL, never, "what was acknowledged never comes again")),
+        ack(code("AK-005", Must, &["BX-ACK-4"], ALL, old_first, "what was not acknowledged comes before what is new")),
+        ack(code("AK-006", Must, &["BX-ACK-4"], ALL, connects_only, "events come with replies to connects alone")),
         ack(code(
             "AK-007",
             Should,
@@ -35,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
             "AK-008",
             Must,
             &["BX-HRD-1", "BX-ACK-3"],
-            BOTH,
+            ALL,
             nonsense,
             "a number that makes no sense acknowledges nothing",
         ))),
@@ -43,7 +44,7 @@ pub(super) fn cases() -> Vec<Case> {
             "AK-010",
             Should,
             &["BX-ACK-3", "BX-SE-1"],
-            BOTH,
+            ALL,
             left,
             "what was not acknowledged does not come to the next session",
         )),
@@ -51,37 +52,45 @@ pub(super) fn cases() -> Vec<Case> {
             "AK-011",
             Must,
             &["BX-ACK-3"],
-            BOTH,
+            ALL,
             dropped,
             "what was not acknowledged comes again over a new connection",
         )),
         ack(code(
             "AK-012",
             Must,
-            &["BX-ACK-3", "BX-ACK-4"],
-            BOTH,
+            &["BX-ACK-3", "BX-ACK-4", "BX-EXT-2"],
+            ALL,
             lossy,
             "however many replies are lost, each event is read once, in order",
         )),
+        ack(hardened(code(
+            "AK-014",
+            Must,
+            &["BX-ACK-7"],
+            ALL,
+            ahead,
+            "a number above the last one acknowledges nothing that was not sent yet",
+        ))),
     ]
 }
 
 /// A session that acknowledges, subscribed to one channel, and a publisher.
-struct Pair {
-    peer: Peer,
+pub(super) struct Pair {
+    pub(super) peer: Peer,
     publisher: Peer,
-    channel: String,
+    pub(super) channel: String,
 }
 
 /// What a connect brought.
-struct Batch {
-    number: Json,
-    events: Vec<u64>,
+pub(super) struct Batch {
+    pub(super) number: Json,
+    pub(super) events: Vec<u64>,
     took: Duration,
 }
 
 impl Pair {
-    async fn new(scene: &Rc<Scene>, transport: Transport) -> Result<Self, String> {
+    pub(super) async fn new(scene: &Rc<Scene>, transport: Transport) -> Result<Self, String> {
         let publisher = Peer::new(scene, "b", Transport::LongPolling);
         publisher.handshake(None).await?;
         publisher.keep_alive();
@@ -96,15 +105,19 @@ impl Pair {
         self.peer.subscribe(&self.channel).await
     }
 
-    async fn publish(&self, numbers: std::ops::RangeInclusive<u64>) -> Result<(), String> {
+    pub(super) async fn publish(&self, numbers: std::ops::RangeInclusive<u64>) -> Result<(), String> {
         for number in numbers {
             self.publisher.publish(&self.channel, number.into()).await?;
         }
         Ok(())
     }
 
+    pub(super) async fn publish_data(&self, data: Json) -> Result<(), String> {
+        self.publisher.publish(&self.channel, data).await
+    }
+
     /// A connect that acknowledges this, and is not held if `now`.
-    async fn connect(&self, acknowledged: Option<&Json>, now: bool) -> Result<Batch, String> {
+    pub(super) async fn connect(&self, acknowledged: Option<&Json>, now: bool) -> Result<Batch, String> {
         let mut connect = self.peer.connect_message();
         if let Some(number) = acknowledged {
             connect.set("ext", object([("ack", number.clone())]));
@@ -116,18 +129,17 @@ impl Pair {
         let started = Instant::now();
         let reply = self.peer.request(connect).await.success()?;
         let took = started.elapsed();
-        let number = reply.get("ext").and_then(|ext| ext.get("ack")).cloned();
+        let number = number_of(&reply);
         let number = number.ok_or_else(|| format!("a connect reply without ext.ack: {reply}"))?;
         Ok(Batch { number, events: self.events(), took })
     }
 
-    fn events(&self) -> Vec<u64> {
-        let data = |event: &Json| event.get("data").and_then(Json::as_f64).map(|number| number as u64);
+    pub(super) fn events(&self) -> Vec<u64> {
         self.peer.take_events().iter().filter_map(data).collect()
     }
 
     /// Connects with the same number until the events end with this one; what is published may be on its way for a moment.
-    async fn until(&self, acknowledged: &Json, last: u64) -> Result<Batch, String> {
+    pub(super) async fn until(&self, acknowledged: &Json, last: u64) -> Result<Batch, String> {
         let deadline = self.peer.delivery_deadline();
         loop {
             let batch = self.connect(Some(acknowledged), true).await?;
@@ -138,7 +150,17 @@ impl Pair {
     }
 }
 
-fn equal(what: &str, found: &[u64], wanted: &[u64]) -> Finding {
+/// The number in an event.
+pub(super) fn data(event: &Json) -> Option<u64> {
+    event.get("data").and_then(Json::as_f64).map(|number| number as u64)
+}
+
+/// The number that a reply gives to acknowledge.
+pub(super) fn number_of(reply: &Json) -> Option<Json> {
+    reply.get("ext").and_then(|ext| ext.get("ack")).cloned()
+}
+
+pub(super) fn equal(what: &str, found: &[u64], wanted: &[u64]) -> Finding {
     if found == wanted { Finding::pass() } else { failed(format!("{what}: {found:?} came, and not {wanted:?}")) }
 }
 
@@ -216,12 +238,34 @@ fn nonsense(scene: Rc<Scene>, transport: Transport) -> Run {
         let first = pair.connect(None, true).await?;
         pair.publish(1..=1).await?;
         pair.until(&first.number, 1).await?;
-        for number in [Some(Json::Number("-1".into())), Some("x".into()), Some(Json::Null), None] {
+        let odd = [Json::Number("-1".into()), "x".into(), Json::Null, true.into(), object([("n", 1.into())])];
+        for number in odd.map(Some).into_iter().chain([None]) {
             // It may be refused, as long as it is answered.
             let _ = pair.connect(number.as_ref(), true).await;
         }
         let batch = pair.until(&first.number, 1).await?;
         Ok(equal("after numbers that make no sense", &batch.events, &[1]))
+    })
+}
+
+/// What was sent may count as acknowledged by it, as by the last number; what comes later can't.
+fn ahead(scene: Rc<Scene>, transport: Transport) -> Run {
+    run(async move {
+        let pair = Pair::new(&scene, transport).await?;
+        let first = pair.connect(None, true).await?;
+        pair.publish(1..=1).await?;
+        pair.until(&first.number, 1).await?;
+        for far in ["1000000", "9007199254740991", "1000000000000000000000"] {
+            // It may be refused, as long as it is answered.
+            let _ = pair.connect(Some(&Json::Number(far.into())), true).await;
+        }
+        pair.publish(2..=2).await?;
+        let batch = pair.until(&first.number, 2).await?;
+        Ok(match batch.events.as_slice() {
+            [2] => Finding::pass(),
+            [1, 2] => Finding::new(Verdict::Nonstrict, "a number above the last one is taken for none"),
+            other => failed(format!("after numbers that were never sent {other:?} came, and not 2")),
+        })
     })
 }
 

@@ -1,14 +1,19 @@
 //! The cases that are written in Rust: those that need a loop, a race or chance, and the rules for every message of a run.
 
 mod ack;
+mod ack_more;
+mod browsers;
 mod exchange;
+mod gap;
 mod ids;
 mod malformed;
 mod many;
 mod model;
+mod moves;
 mod queue;
 mod slow;
 mod socket;
+mod streams;
 mod subscribe;
 mod values;
 mod walk;
@@ -34,6 +39,11 @@ pub fn cases() -> Vec<Case> {
         malformed::cases(),
         socket::cases(),
         ack::cases(),
+        ack_more::cases(),
+        gap::cases(),
+        moves::cases(),
+        browsers::cases(),
+        streams::cases(),
         model::cases(),
         walk::cases(),
         whole::cases(),

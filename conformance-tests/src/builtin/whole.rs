@@ -66,5 +66,13 @@ pub(super) fn cases() -> Vec<Case> {
             Rule::ContentType,
             "responses with messages are application/json in UTF-8",
         ),
+        case(
+            "ALL-010",
+            Must,
+            "BX-ST-2",
+            Base,
+            Rule::StreamBatch,
+            "every batch of a stream is an array that is whole on its own",
+        ),
     ]
 }

@@ -8,7 +8,7 @@ use crate::verdict::Level;
 use std::collections::BTreeSet;
 
 /// The files of cases, in the order of reports.
-const FILES: [(&str, &str); 24] = [
+const FILES: [(&str, &str); 25] = [
     ("envelope.json", include_str!("../../cases/envelope.json")),
     ("malformed.json", include_str!("../../cases/malformed.json")),
     ("handshake.json", include_str!("../../cases/handshake.json")),
@@ -26,6 +26,7 @@ const FILES: [(&str, &str); 24] = [
     ("advice.json", include_str!("../../cases/advice.json")),
     ("websocket.json", include_str!("../../cases/websocket.json")),
     ("callback-polling.json", include_str!("../../cases/callback-polling.json")),
+    ("streaming.json", include_str!("../../cases/streaming.json")),
     ("security.json", include_str!("../../cases/security.json")),
     ("ack.json", include_str!("../../cases/ack.json")),
     ("client/session.json", include_str!("../../cases/client/session.json")),
@@ -95,11 +96,7 @@ fn parse_case(value: &Json) -> Result<Case, String> {
     let profile = fields.text("profile")?;
     let transports = match fields.get("transports") {
         None => vec![Transport::LongPolling, Transport::WebSocket],
-        Some(_) => fields
-            .texts("transports")?
-            .iter()
-            .map(|name| Transport::parse(name).ok_or_else(|| format!("no transport is called {name:?}")))
-            .collect::<Result<_, _>>()?,
+        Some(_) => transports(&fields.texts("transports")?)?,
     };
     let role = match fields.text("role")?.as_deref() {
         None => Role::Server,
@@ -129,6 +126,19 @@ fn parse_case(value: &Json) -> Result<Case, String> {
     fields.end()?;
     check(&case)?;
     Ok(case)
+}
+
+/// By their names; `streams` and `all` are several.
+fn transports(names: &[String]) -> Result<Vec<Transport>, String> {
+    let mut transports = Vec::new();
+    for name in names {
+        match name.as_str() {
+            "streams" => transports.extend(Transport::STREAMS),
+            "all" => transports.extend(Transport::ALL),
+            name => transports.push(Transport::parse(name).ok_or_else(|| format!("no transport is called {name:?}"))?),
+        }
+    }
+    Ok(transports)
 }
 
 fn check(case: &Case) -> Result<(), String> {
@@ -173,6 +183,12 @@ mod tests {
     }
 
     #[test]
+    fn several_transports_have_a_name() {
+        assert_eq!(transports(&["websocket".into(), "streams".into()]).map(|all| all.len()), Ok(4));
+        assert_eq!(transports(&["all".into()]).as_deref(), Ok(Transport::ALL.as_slice()));
+    }
+
+    #[test]
     fn an_id_is_given_once() {
         let mut cases = all().unwrap_or_else(|error| panic!("{error}"));
         for (_, heir) in RETIRED {
@@ -197,6 +213,8 @@ mod tests {
             (r#","step":[]"#, r#"the case has a member "step" that means nothing there"#),
             (r#","steps":[{"jump":1}]"#, "no step is called \"jump\""),
             (r#","transports":["pigeon"],"steps":[]"#, r#"no transport is called "pigeon""#),
+            (r#","steps":[{"stream":"s"}]"#, "a look at a stream has one of head, batch, retry, beat, open, end, text"),
+            (r#","steps":[{"stream":"s","end":{"$maybe":1}}]"#, "unknown pattern $maybe"),
             (r#","steps":[{"send":"a","messages":[{}],"expect":[{"$maybe":1}]}]"#, "unknown pattern $maybe"),
             (r#","steps":[{"send":"a","messages":[{}],"expect":[{},{}]}]"#, "2 expectations for 1 messages"),
         ] {

@@ -8,12 +8,14 @@ mod answer;
 mod expectation;
 mod fields;
 mod load;
+mod look;
 mod step;
 
 pub use act::{Act, Await, Role, Staged};
 pub use answer::{Answer, Cut, HttpAnswer};
 pub use expectation::{Alternative, Expectation};
 pub use load::{LoadError, all, parse_file};
+pub use look::Look;
 pub use step::{FrameSpec, HttpSpec, Open, Part, Step, When};
 
 use crate::observer::Rule;

@@ -2,6 +2,7 @@
 
 use super::expectation::Expectation;
 use super::fields::Fields;
+use super::look::Look;
 use crate::json::Json;
 use crate::pattern::{self, Variables, fill};
 use crate::peer::Transport;
@@ -18,8 +19,10 @@ pub enum Step {
     Expect { name: String, expect: Vec<Expectation>, when: When },
     /// Exactly these events, or patterns of them, came to a peer since it was last asked.
     Received { peer: String, events: Vec<Json>, any_order: bool, own: bool },
-    /// A request that is no batch, and what it should bring.
-    Http { request: HttpSpec, expect: Expectation, when: When },
+    /// A request that is no batch, and what it should bring. One whose response may be a stream is named, and looked at by other steps.
+    Http { request: HttpSpec, name: Option<String>, expect: Expectation, when: When },
+    /// A look at the stream that answers a connect or a request.
+    Stream { name: String, look: Look, when: When },
     /// A text in the place of a batch, over the peer's transport, and what it should bring.
     Text { peer: String, text: Vec<Part>, expect: Expectation, when: When },
     /// Bytes on a connection of their own, and as many responses as expectations.
@@ -138,12 +141,13 @@ pub struct FrameSpec {
     pub payload: Vec<Part>,
 }
 
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "open",
     "send",
     "expect_of",
     "received",
     "http",
+    "stream",
     "text",
     "raw",
     "frames",
@@ -181,9 +185,13 @@ impl Step {
             },
             "http" => Self::Http {
                 request: http(fields.need("http")?)?,
-                expect: Expectation::parse(fields.need("expect")?)?,
+                name: fields.text("as")?,
+                expect: fields.get("expect").map_or(Ok(Expectation::Anything), Expectation::parse)?,
                 when: when(&fields)?,
             },
+            "stream" => {
+                Self::Stream { name: fields.need_text("stream")?, look: Look::parse(&fields)?, when: when(&fields)? }
+            }
             "text" => Self::Text {
                 text: parts(fields.need("text")?)?,
                 peer: fields.need_text("peer")?,
@@ -220,9 +228,10 @@ impl Step {
     pub(super) fn judges(&self) -> bool {
         match self {
             Self::Send { expect, .. } => !expect.is_empty(),
+            Self::Http { expect, .. } => !matches!(expect, Expectation::Anything),
             Self::Expect { .. }
             | Self::Received { .. }
-            | Self::Http { .. }
+            | Self::Stream { .. }
             | Self::Text { .. }
             | Self::Raw { .. }
             | Self::Frames { .. }

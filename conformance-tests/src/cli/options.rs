@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Which cases are run, and how.
 #[derive(Args)]
 pub(super) struct ChoiceArgs {
-    /// Only these transports: long-polling, websocket, callback-polling
+    /// Only these transports: long-polling, callback-polling, websocket, eventsource, xhr-streaming, iframe
     #[arg(long, value_name = "NAME", value_parser = transport)]
     pub(super) transport: Vec<Transport>,
     /// Only these cases, such as US-003 or US-003[websocket], or clauses; * stands for anything

@@ -141,31 +141,51 @@ impl Peer {
 
     /// Posts a body, and returns the exchange's number at once.
     pub(super) fn post(&self, body: String) -> usize {
+        self.start(self.posting(body))
+    }
+
+    /// The request that posts a body.
+    pub(super) fn posting(&self, body: String) -> Request {
         let mut headers = self.headers();
         headers.push(("Content-Type".into(), "application/json".into()));
         let target = self.inner.scene.target.path("");
-        self.start(Request { method: "POST".into(), target, headers, body: Body::Sized(body.into_bytes()) })
+        Request { method: "POST".into(), target, headers, body: Body::Sized(body.into_bytes()) }
     }
 
     /// Sends messages in a query, and returns the exchange's number at once.
     pub(super) fn get_script(&self, messages: &str) -> usize {
+        self.start(self.getting(messages, "&jsonp=cb"))
+    }
+
+    /// The request that has messages in its query, and this behind them.
+    pub fn getting(&self, messages: &str, more: &str) -> Request {
         let message: String = url::form_urlencoded::byte_serialize(messages.as_bytes()).collect();
         let path = self.inner.scene.target.path("");
         let joint = if path.contains('?') { '&' } else { '?' };
-        let target = format!("{path}{joint}message={message}&jsonp=cb");
-        self.start(Request { method: "GET".into(), target, headers: self.headers(), body: Body::None })
+        let target = format!("{path}{joint}message={message}{more}");
+        Request { method: "GET".into(), target, headers: self.headers(), body: Body::None }
     }
 
     /// Starts an exchange of its own, on a connection that is free or new.
     pub fn start(&self, request: Request) -> usize {
+        let peer = self.clone();
+        self.begin(move |number| async move { peer.exchange(number, request).await })
+    }
+
+    /// Gives an exchange its number and a task; what that returns is its answer.
+    pub(super) fn begin<F>(&self, talk: impl FnOnce(usize) -> F) -> usize
+    where
+        F: Future<Output = Result<Answer, WireError>> + 'static,
+    {
         let number = {
             let mut state = self.inner.state.borrow_mut();
-            state.exchanges.push(Exchange { sent: Instant::now(), answer: None, task: None });
+            state.exchanges.push(Exchange { sent: Instant::now(), stream: None, answer: None, task: None });
             state.exchanges.len() - 1
         };
         let peer = self.clone();
+        let talk = talk(number);
         let task = self.inner.scene.spawn(async move {
-            let answer = peer.exchange(number, request).await;
+            let answer = talk.await;
             peer.inner.state.borrow_mut().exchanges[number].answer = Some(answer);
             peer.inner.changed.notify_waiters();
         });
@@ -181,22 +201,29 @@ impl Peer {
 
     async fn exchange(&self, number: usize, request: Request) -> Result<Answer, WireError> {
         let (connection, mut stream) = self.connection().await?;
-        let bytes = request.encode(&self.inner.scene.target.host());
-        self.inner.scene.transcript.add(&self.inner.name, connection, Direction::Sent, &bytes);
-        let written = stream.write(&bytes).await;
+        let written = self.write_request(connection, &mut stream, &request).await;
         // A server may refuse a request before it has read all of it; what it says can still be there.
         let result = read_response(&mut stream, &request.method).await.map_err(|error| written.err().unwrap_or(error));
-        let response = match result {
-            Ok(response) => response,
-            Err(error) => {
-                self.inner.scene.transcript.note(&self.inner.name, format!("connection {connection}: {error}"));
-                return Err(error);
-            }
-        };
+        let response = result.inspect_err(|error| self.note_end(connection, error))?;
         Ok(self.take_response(number, connection, stream, response))
     }
 
-    fn take_response(&self, number: usize, connection: usize, stream: Stream, response: Response) -> Answer {
+    pub(super) async fn write_request(
+        &self,
+        connection: usize,
+        stream: &mut Stream,
+        request: &Request,
+    ) -> Result<(), WireError> {
+        let bytes = request.encode(&self.inner.scene.target.host());
+        self.inner.scene.transcript.add(&self.inner.name, connection, Direction::Sent, &bytes);
+        stream.write(&bytes).await
+    }
+
+    pub(super) fn note_end(&self, connection: usize, error: &WireError) {
+        self.inner.scene.transcript.note(&self.inner.name, format!("connection {connection}: {error}"));
+    }
+
+    pub(super) fn take_response(&self, number: usize, connection: usize, stream: Stream, response: Response) -> Answer {
         self.inner.scene.record_response(&self.inner.name, connection, &response);
         let messages = messages_of(&response.body);
         {
@@ -214,7 +241,7 @@ impl Peer {
     }
 
     /// A free connection that is still open, or a new one.
-    async fn connection(&self) -> Result<(usize, Stream), WireError> {
+    pub(super) async fn connection(&self) -> Result<(usize, Stream), WireError> {
         loop {
             let free = self.inner.state.borrow_mut().idle.pop();
             let Some((number, mut stream)) = free else { break };

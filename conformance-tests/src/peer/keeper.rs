@@ -56,7 +56,13 @@ impl Peer {
             if self.inner.keeper.get() != Some(number) {
                 return None;
             }
-            let outcome = self.request(self.connect_message()).await;
+            let sent = self.send(&[self.connect_message()]);
+            let outcome = self.outcome(&sent, 0, Instant::now() + self.inner.scene.target.budget.held()).await;
+            if outcome.success().is_ok()
+                && let Some(why) = self.stream_end(&sent).await
+            {
+                return Some(why);
+            }
             if let Outcome::Reply { .. } = &outcome
                 && let Some(why) = self.may_not_connect()
             {

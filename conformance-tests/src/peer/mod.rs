@@ -7,11 +7,15 @@
 mod exchange;
 mod keeper;
 mod socket;
+mod stream;
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;
 
 pub use exchange::{Answer, Outcome, Refusal, messages_of};
 pub use socket::SocketEnd;
+pub use stream::{Batch, STREAM_CONNECT, Streamed, with_accept};
 
 use crate::json::{Json, object};
 use crate::scene::Scene;
@@ -37,11 +41,27 @@ pub enum Transport {
     CallbackPolling,
     /// JSON in frames of text.
     WebSocket,
+    /// JSON in POSTs; a connect is a GET, and its response a stream of server-sent events.
+    EventSource,
+    /// JSON in POSTs; the response to a connect is a stream of lines.
+    XhrStreaming,
+    /// JSON in POSTs; a connect is a GET, and its response a page to which scripts are added.
+    Iframe,
 }
 
 impl Transport {
     /// All that the suite speaks.
-    pub const ALL: [Self; 3] = [Self::LongPolling, Self::CallbackPolling, Self::WebSocket];
+    pub const ALL: [Self; 6] = [
+        Self::LongPolling,
+        Self::CallbackPolling,
+        Self::WebSocket,
+        Self::EventSource,
+        Self::XhrStreaming,
+        Self::Iframe,
+    ];
+
+    /// Those whose connects are answered by a stream.
+    pub const STREAMS: [Self; 3] = [Self::EventSource, Self::XhrStreaming, Self::Iframe];
 
     /// By its name in Bayeux.
     pub fn parse(name: &str) -> Option<Self> {
@@ -54,7 +74,15 @@ impl Transport {
             Self::LongPolling => "long-polling",
             Self::CallbackPolling => "callback-polling",
             Self::WebSocket => "websocket",
+            Self::EventSource => "eventsource",
+            Self::XhrStreaming => "xhr-streaming",
+            Self::Iframe => "iframe",
         }
+    }
+
+    /// Whether its connects are answered by a stream.
+    pub fn streams(self) -> bool {
+        Self::STREAMS.contains(&self)
     }
 }
 
@@ -87,6 +115,7 @@ struct State {
     client_id: Option<String>,
     jar: Rc<RefCell<Jar>>,
     messages: Vec<Arrived>,
+    arrays: usize,
     exchanges: Vec<Exchange>,
     idle: Vec<(usize, Stream)>,
     connections: usize,
@@ -94,6 +123,8 @@ struct State {
     /// How each socket that was opened ended, if it has; the last one may be open.
     socket_ends: Vec<Option<SocketEnd>>,
     pongs: Vec<Vec<u8>>,
+    /// The event stream beside which connects are posted, as Faye's clients do.
+    beside: Option<usize>,
     keeper_end: Option<String>,
     advice: Advice,
     /// When the last handshake or connect was answered.
@@ -111,6 +142,8 @@ struct Advice {
 /// A message that came, and with which response.
 struct Arrived {
     exchange: Option<usize>,
+    /// In which of all arrays that came.
+    array: usize,
     message: Json,
     at: Instant,
     claimed: bool,
@@ -119,6 +152,8 @@ struct Arrived {
 /// A request that went out, and the task that waits for its answer.
 struct Exchange {
     sent: Instant,
+    /// What has come of a response that is a stream.
+    stream: Option<Streamed>,
     answer: Option<Result<Answer, crate::wire::WireError>>,
     task: Option<AbortHandle>,
 }
@@ -230,12 +265,14 @@ impl Peer {
             .iter()
             .map(|message| (message.get_str("channel").unwrap_or_default().to_owned(), message.get("id").cloned()))
             .collect();
+        let opens_stream = self.opens_stream(&messages);
         let text = Json::Array(messages).to_string();
         let mark = self.inner.state.borrow().messages.len();
         let (exchange, socket) = match self.inner.transport {
             Transport::WebSocket => (None, Some(self.push(socket::Order::Text(text)))),
-            Transport::LongPolling => (Some(self.post(text)), None),
             Transport::CallbackPolling => (Some(self.get_script(&text)), None),
+            _ if opens_stream => (Some(self.open_stream(text)), None),
+            _ => (Some(self.post(text)), None),
         };
         Sent { exchange, socket, requests, at: Instant::now(), mark }
     }
@@ -354,6 +391,13 @@ impl Peer {
         new.filter(|arrived| fits(&arrived.message)).count()
     }
 
+    /// The arrays that came: bodies of responses, messages on a WebSocket, batches of streams.
+    pub fn arrays(&self) -> Vec<Vec<Json>> {
+        let state = self.inner.state.borrow();
+        let arrays = state.messages.chunk_by(|one, next| one.array == next.array);
+        arrays.map(|array| array.iter().map(|arrived| arrived.message.clone()).collect()).collect()
+    }
+
     /// All messages that ever came.
     pub fn all_messages(&self) -> Vec<Json> {
         self.inner.state.borrow().messages.iter().map(|arrived| arrived.message.clone()).collect()
@@ -412,7 +456,10 @@ impl Peer {
         for message in &messages {
             state.heed(message, self.inner.transport, at);
         }
-        state.messages.extend(messages.into_iter().map(|message| Arrived { exchange, message, at, claimed: false }));
+        state.arrays += 1;
+        let array = state.arrays;
+        let arrived = messages.into_iter().map(|message| Arrived { exchange, array, message, at, claimed: false });
+        state.messages.extend(arrived);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod judge;
 mod script;
+mod streams;
 mod suite;
 #[cfg(test)]
 mod tests;

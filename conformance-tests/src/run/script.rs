@@ -34,18 +34,20 @@ pub(super) async fn run(scene: &Rc<Scene>, transport: Transport, steps: &[Step])
     worst
 }
 
-struct Script {
-    scene: Rc<Scene>,
+pub(super) struct Script {
+    pub(super) scene: Rc<Scene>,
     transport: Transport,
     peers: BTreeMap<String, Peer>,
-    sent: BTreeMap<String, (String, Sent)>,
-    variables: Variables,
+    pub(super) sent: BTreeMap<String, (String, Sent)>,
+    /// Requests whose responses may be streams: who sent them, and in which exchange.
+    pub(super) streams: BTreeMap<String, (Peer, usize)>,
+    pub(super) variables: Variables,
     /// Some step looks at what was delivered, so that a publish need not be answered to show what it did.
     looks_at_events: bool,
 }
 
 /// A step that could not be carried out, with the finding that this makes.
-type Stopped = Finding;
+pub(super) type Stopped = Finding;
 
 impl Script {
     fn new(scene: &Rc<Scene>, transport: Transport) -> Self {
@@ -60,6 +62,7 @@ impl Script {
             transport,
             peers: BTreeMap::new(),
             sent: BTreeMap::new(),
+            streams: BTreeMap::new(),
             variables,
             looks_at_events: false,
         }
@@ -71,7 +74,11 @@ impl Script {
             Step::Send { peer, messages, name, expect, when } => self.send(peer, messages, name, expect, when).await,
             Step::Expect { name, expect, when } => self.expect(name, expect, when).await,
             Step::Received { peer, events, any_order, own } => self.received(peer, events, *any_order, *own).await,
-            Step::Http { request, expect, when } => self.http(request, expect, when).await,
+            Step::Http { request, name, expect, when } => match name {
+                Some(name) => self.open_stream(name, request, when).await,
+                None => self.http(request, expect, when).await,
+            },
+            Step::Stream { name, look, when } => self.look(name, look, when).await,
             Step::Text { peer, text, expect, when } => self.text(peer, text, expect, when).await,
             Step::Raw { bytes, half_close, expect, when } => self.raw(bytes, *half_close, expect, when).await,
             Step::Frames { peer, frames, expect, when } => self.frames(peer, frames, expect, when).await,
@@ -88,19 +95,19 @@ impl Script {
         done.unwrap_or_else(|stopped| stopped)
     }
 
-    fn peer(&self, name: &str) -> Result<&Peer, Stopped> {
+    pub(super) fn peer(&self, name: &str) -> Result<&Peer, Stopped> {
         self.peers.get(name).ok_or_else(|| mistake(format!("no peer is called {name:?}")))
     }
 
-    fn fill(&self, value: &Json) -> Result<Json, Stopped> {
+    pub(super) fn fill(&self, value: &Json) -> Result<Json, Stopped> {
         fill(value, &self.variables).map_err(mistake)
     }
 
-    fn time(&self, text: &str) -> Result<Duration, Stopped> {
+    pub(super) fn time(&self, text: &str) -> Result<Duration, Stopped> {
         self.scene.target.budget.time(text).map_err(mistake)
     }
 
-    fn deadline(&self, when: &When, otherwise: Duration) -> Result<Instant, Stopped> {
+    pub(super) fn deadline(&self, when: &When, otherwise: Duration) -> Result<Instant, Stopped> {
         let time = when.within.as_deref().map_or(Ok(otherwise), |text| self.time(text))?;
         Ok(Instant::now() + time)
     }
@@ -285,6 +292,18 @@ impl Script {
     }
 
     async fn http(&mut self, spec: &HttpSpec, expect: &Expectation, when: &When) -> Result<Finding, Stopped> {
+        let (peer, request) = self.request(spec)?;
+        let deadline = self.deadline(when, self.scene.target.budget.answer())?;
+        let number = peer.start(request);
+        let came = match peer.answer(number, deadline).await {
+            Some(answer) => Came::Answer(Box::new(answer)),
+            None => Came::Silence(deadline.elapsed()),
+        };
+        Ok(judge(expect, &came, &mut self.variables))
+    }
+
+    /// Who sends a request, and the request.
+    pub(super) fn request(&mut self, spec: &HttpSpec) -> Result<(Peer, Request), Stopped> {
         let peer = match &spec.peer {
             Some(name) => self.peer(name)?.clone(),
             None => Peer::new(&self.scene, "stranger", Transport::LongPolling),
@@ -310,13 +329,7 @@ impl Script {
             return Err(mistake("the suffix is no string"));
         };
         let target = self.scene.target.path(&self.scene.target.complete_query(&suffix));
-        let deadline = self.deadline(when, self.scene.target.budget.answer())?;
-        let number = peer.start(Request { method: spec.method.clone(), target, headers, body });
-        let came = match peer.answer(number, deadline).await {
-            Some(answer) => Came::Answer(Box::new(answer)),
-            None => Came::Silence(deadline.elapsed()),
-        };
-        Ok(judge(expect, &came, &mut self.variables))
+        Ok((peer, Request { method: spec.method.clone(), target, headers, body }))
     }
 
     async fn text(&mut self, peer: &str, text: &[Part], expect: &Expectation, when: &When) -> Result<Finding, Stopped> {
@@ -518,7 +531,7 @@ fn succeeds(pattern: &Json) -> bool {
     pattern.get("successful").is_some_and(|wanted| fits(wanted, Some(&true.into()), &mut Variables::new()).is_ok())
 }
 
-fn mistake(what: impl Into<String>) -> Stopped {
+pub(super) fn mistake(what: impl Into<String>) -> Stopped {
     Finding::new(Verdict::Error, what)
 }
 

@@ -4,7 +4,7 @@
 use super::script;
 use crate::case::{Case, Kind, Profile, Role};
 use crate::observer::Observer;
-use crate::peer::{PUBLISH_ACK, Transport};
+use crate::peer::{PUBLISH_ACK, STREAM_CONNECT, Transport};
 use crate::scene::Scene;
 use crate::stage::{Actor, play};
 use crate::target::Target;
@@ -371,7 +371,10 @@ fn missing(instance: &Instance, subject: &Subject) -> Option<Finding> {
         Subject::Server(target) => need == PUBLISH_ACK && target.silent.contains(&instance.transport),
         Subject::Client(_) => false,
     };
-    let what = needs.into_iter().find(|need| !subject.capabilities().contains(*need) || silent(need))?;
+    // Other streams are opened in no other way.
+    let known = |need: &str| need == STREAM_CONNECT && instance.transport != Transport::EventSource;
+    let has = |need: &str| known(need) || (subject.capabilities().contains(need) && !silent(need));
+    let what = needs.into_iter().find(|need| !has(need))?;
     Some(Finding::new(Verdict::Unimplemented, format!("the {} has no {what}", subject.role())))
 }
 
@@ -461,11 +464,11 @@ mod tests {
 
     #[test]
     fn cases_are_chosen_by_their_ids_also_over_one_transport_and_a_pattern_that_means_nothing_is_named() {
-        let both = ["US-003[long-polling]", "US-003[websocket]"];
-        assert_eq!(selected(&["US-003"], &[]).as_deref(), Ok(both.map(str::to_owned).as_slice()));
-        let socket = Ok(vec![both[1].to_owned()]);
-        assert_eq!(selected(&["US-003[websocket]"], &[]), socket);
-        assert_eq!(selected(&["US-003"], &["US-003[long-polling]"]), socket);
+        let transports = ["long-polling", "callback-polling", "websocket", "eventsource", "xhr-streaming", "iframe"];
+        let all = transports.map(|transport| format!("US-003[{transport}]"));
+        assert_eq!(selected(&["US-003"], &[]).as_deref(), Ok(all.as_slice()));
+        assert_eq!(selected(&["US-003[websocket]"], &[]), Ok(vec![all[2].clone()]));
+        assert_eq!(selected(&["US-003"], &["US-003[long-polling]"]).as_deref(), Ok(&all[1..]));
         assert_eq!(selected(&["US-003", "US-3*"], &[]), Err("no case about a server is like \"US-3*\"".into()));
         assert!(selected(&[], &["US-003[pigeon]"]).is_err_and(|why| why.contains("US-003[pigeon]")));
     }

@@ -106,26 +106,58 @@ pub struct Head {
     pub headers: Vec<(String, String)>,
 }
 
+impl Head {
+    /// The first header field of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.headers, name)
+    }
+
+    /// How long the body is, if that is said.
+    pub fn length(&self) -> Result<Option<usize>, WireError> {
+        let said = self.header("content-length").filter(|_| !self.is_chunked());
+        said.map(|text| text.parse().map_err(|_| WireError::malformed(format!("Content-Length: {text}")))).transpose()
+    }
+
+    /// Whether the body comes in chunks.
+    pub fn is_chunked(&self) -> bool {
+        self.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
+    }
+}
+
 /// Reads one final response; interim ones (1xx, but 101) are passed over. `method` is the request's.
 pub async fn read_response(stream: &mut Stream, method: &str) -> Result<Response, WireError> {
+    let (head, first_byte) = read_final_head(stream).await?;
+    read_rest(stream, method, head, first_byte).await
+}
+
+/// Reads the head of one final response; beside it, when its first byte had come.
+pub async fn read_final_head(stream: &mut Stream) -> Result<(Head, Instant), WireError> {
     if stream.buffer.is_empty() {
         stream.fill(false).await?;
     }
     let first_byte = Instant::now();
-    let head = loop {
+    loop {
         let head = read_head(stream).await?;
         if head.status >= 200 || head.status == 101 {
-            break head;
+            return Ok((head, first_byte));
         }
-    };
+    }
+}
+
+/// Reads what comes behind a head.
+pub async fn read_rest(
+    stream: &mut Stream,
+    method: &str,
+    head: Head,
+    first_byte: Instant,
+) -> Result<Response, WireError> {
     let keeps = header(&head.headers, "connection").is_none_or(|value| !value.to_ascii_lowercase().contains("close"));
     let mut reusable = keeps && !head.old && head.status != 101;
     let body = if method == "HEAD" || matches!(head.status, 101 | 204 | 304) {
         Vec::new()
-    } else if header(&head.headers, "transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+    } else if head.is_chunked() {
         read_chunks(stream).await?
-    } else if let Some(length) = header(&head.headers, "content-length") {
-        let length = length.parse().map_err(|_| WireError::malformed(format!("Content-Length: {length}")))?;
+    } else if let Some(length) = head.length()? {
         read_sized(stream, length).await?
     } else {
         reusable = false;
@@ -191,6 +223,30 @@ pub(super) async fn read_sized(stream: &mut Stream, length: usize) -> Result<Vec
         stream.fill(true).await?;
     }
     Ok(stream.buffer.drain(..length).collect())
+}
+
+/// Reads what has come of a body that goes on, a chunk at most; none at its end. `left` is how much of one is still to come whose
+/// length was said; any other that is not in chunks ends with its connection.
+pub async fn read_part(
+    stream: &mut Stream,
+    head: &Head,
+    left: &mut Option<usize>,
+) -> Result<Option<Vec<u8>>, WireError> {
+    if head.is_chunked() {
+        return read_chunk(stream).await;
+    }
+    if *left == Some(0) {
+        return Ok(None);
+    }
+    if stream.buffer.is_empty() {
+        match stream.fill(left.is_some()).await {
+            Err(WireError::Closed { .. }) if left.is_none() => return Ok(None),
+            filled => filled?,
+        }
+    }
+    let length = stream.buffer.len().min(left.unwrap_or(usize::MAX));
+    *left = left.map(|left| left - length);
+    Ok(Some(stream.buffer.drain(..length).collect()))
 }
 
 async fn read_to_end(stream: &mut Stream) -> Result<Vec<u8>, WireError> {

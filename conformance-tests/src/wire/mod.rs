@@ -2,6 +2,7 @@
 //! retried, pooled, redirected or decompressed behind a case's back.
 
 pub mod cookies;
+pub mod framing;
 pub mod http;
 pub mod served;
 pub mod stream;

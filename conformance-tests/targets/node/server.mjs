@@ -15,9 +15,11 @@ const servers = {
     return server;
   },
   'cometd-nodejs-server'() {
-    const cometd = require('cometd-nodejs-server');
-    const { handle } = cometd.createCometDServer({ timeout: TIMEOUT * 1000, maxInterval: TIMEOUT * 5000 });
-    return http.createServer(handle);
+    const { createCometDServer } = require('cometd-nodejs-server');
+    const { AcknowledgedMessagesExtension } = require('cometd-nodejs-server/ack-extension');
+    const server = createCometDServer({ timeout: TIMEOUT * 1000, maxInterval: TIMEOUT * 5000 });
+    server.addExtension(new AcknowledgedMessagesExtension());
+    return http.createServer(server.handle);
   },
 };
 
@@ -29,4 +31,6 @@ if (port === '--version') {
     console.log(`listening on http://127.0.0.1:${server.address().port}/bayeux`);
   });
   process.on('SIGTERM', () => process.exit(0));
+  // An exception that a request caused would end the server, and with it all that is still to be asked.
+  process.on('uncaughtException', error => console.error(error));
 }

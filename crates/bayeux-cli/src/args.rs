@@ -109,6 +109,10 @@ pub(crate) struct Common {
     /// An origin besides the server's own that browsers may connect from, such as https://app.example; may be repeated.
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<String>,
+    /// Address or network of a proxy in front, such as 127.0.0.1 or 10.0.0.0/8, whose X-Forwarded-For, -Proto and -Host are
+    /// believed; may be repeated. Those of anybody else are ignored.
+    #[arg(long, value_name = "ADDR|CIDR")]
+    pub(crate) trusted_proxy: Vec<String>,
     /// How long a connect is held when nothing happens; also sent to clients as advice.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
     pub(crate) timeout: Duration,

@@ -17,7 +17,8 @@ use actix_web::{
     web::ServiceConfig,
 };
 use bayeux_server::{
-    AllowedOrigins, Bayeux, FrontOptions, Options, ServerConfig, StartError, TlsError, serve as front, tls_config,
+    AllowedOrigins, Bayeux, FrontOptions, Options, ServerConfig, StartError, TlsError, TrustedProxies, serve as front,
+    tls_config,
 };
 
 use crate::{
@@ -229,6 +230,8 @@ fn options(common: &Common) -> Result<Options, Failure> {
     common.apply(&mut options);
     options.allow_origin = AllowedOrigins::parse(&common.allow_origin)
         .map_err(|error| Failure::Option(format!("--allow-origin: {error}")))?;
+    options.trusted_proxies = TrustedProxies::parse(&common.trusted_proxy)
+        .map_err(|error| Failure::Option(format!("--trusted-proxy: {error}")))?;
     if common.workers > 0 {
         options.shards = common.workers;
     }

@@ -1,6 +1,6 @@
 //! `Call` and `Answer`: what enters the engine and what comes out. Owned on both sides, so they can cross threads and nodes.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use bayeux_protocol::Message;
 
@@ -38,7 +38,7 @@ pub struct Origin {
     pub peer: IpAddr,
     /// How it carries messages.
     pub carrier: Carrier,
-    /// The browser it belongs to: named by its cookie, or newly named in the reply.
+    /// The browser it belongs to: named by its cookie, or newly named in the reply to a handshake.
     pub browser: Option<BrowserId>,
     /// When a WebSocket's upgrade named that browser, if one did; else a handshake did.
     pub browser_upgraded: Option<Time>,
@@ -147,6 +147,8 @@ pub enum Take {
         marked: Option<PumperId>,
         /// On a stream: the number that the client may name as `Last-Event-ID`, if one has a meaning to this session.
         event_id: Option<u64>,
+        /// On a stream that ends: when its client is to come again, if not after the usual interval.
+        retry: Option<Duration>,
     },
     /// A stream was silent for long: write something that means nothing.
     Beat,

@@ -1,14 +1,18 @@
 //! `Extension`: how a session learns what it did not get. By `ack`, deliveries are kept until the client names their number
-//! (BX-ACK-1 to 6); by `gap`, it is told how many were handed over and did not arrive. Neither without being asked for.
+//! (BX-ACK-1 to 6); by `gap`, it is told how many were handed over and did not arrive. Neither without being asked for, and each as
+//! announced (BX-EXT-2).
 
 use std::collections::VecDeque;
 
 use bayeux_protocol::{Ext, ExtValue};
 
-use crate::inbox::Position;
+use crate::{inbox::Position, link::GapAsked, memory::NUMBER_BYTES};
 
-/// Numbers remembered besides one for each message that waits: replies without new messages.
-const SPARE_NUMBERS: usize = 16;
+/// Each connection that a client comes with gets what waits again, under new numbers. Those of so many connections are remembered: a
+/// client may name what it has read on one while others, that came late, were sent the same in vain.
+const CONNECTIONS: usize = 4;
+/// Numbers remembered besides: replies without new messages.
+const SPARE_NUMBERS: usize = 8;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Extension {
@@ -49,8 +53,24 @@ impl Extension {
         }
     }
 
+    /// What it takes besides the session itself.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::None | Self::Gap(_) => 0,
+            Self::Ack(acks) => size_of::<Acks>() + acks.sent.len() * NUMBER_BYTES,
+        }
+    }
+
     pub(crate) const fn has_acks(&self) -> bool {
         matches!(self, Self::Ack(_))
+    }
+
+    /// How many deliveries are missing at a client that has received so many.
+    pub(crate) const fn missing(&self, asked: GapAsked) -> Option<u64> {
+        match (self, asked) {
+            (Self::Gap(handed_over), GapAsked::Received(received)) => Some(handed_over.saturating_sub(received)),
+            _ => None,
+        }
     }
 
     /// So many deliveries were handed over, for good.
@@ -70,7 +90,7 @@ impl Acks {
             self.sent.push_back((self.last, through));
         }
         // An acknowledgement of what is forgotten frees nothing.
-        while self.sent.len() > waiting + SPARE_NUMBERS {
+        while self.sent.len() > CONNECTIONS * waiting + SPARE_NUMBERS {
             self.sent.pop_front();
         }
         self.last
@@ -128,12 +148,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_is_freed_though_others_were_sent_the_same_since() {
+        let mut acks = Acks::default();
+        let mut send = |connection: u64| {
+            acks.number(None, 40);
+            let last = (1..=40).map(|message| acks.number(position(message), 40)).max();
+            assert_eq!(last, Some(connection * 41));
+        };
+        (1..=3).for_each(&mut send);
+        assert_eq!(acks.acknowledged(41), position(40), "it has read the first");
+    }
+
+    #[test]
     fn the_numbers_of_one_that_never_acknowledges_are_bounded() {
         let mut acks = Acks::default();
         for number in 1..10_000 {
             assert_eq!(acks.number(position(number), 5), number);
         }
-        assert_eq!(acks.sent.len(), 5 + SPARE_NUMBERS);
+        assert_eq!(acks.sent.len(), CONNECTIONS * 5 + SPARE_NUMBERS);
         assert_eq!(acks.acknowledged(3), None, "forgotten");
     }
 }

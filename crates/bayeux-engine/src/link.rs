@@ -5,7 +5,8 @@ use std::{task::Waker, time::Duration};
 use bayeux_protocol::MessageId;
 
 use crate::{
-    ClientId, CloseReason, ConnectionId, Time, browsers::Place, inbox::Position, session::SessionKey, store::Key,
+    ClientId, CloseReason, ConnectionId, Time, browsers::Place, inbox::Position, reply::ConnectReply,
+    session::SessionKey, store::Key,
 };
 
 /// A link's place in its shard.
@@ -20,6 +21,8 @@ pub(crate) struct Link {
     pub(crate) phase: Phase,
     /// A connect that is not answered yet.
     pub(crate) connect: Option<HeldConnect>,
+    /// What a connect asked that came on this connection, until the reply to one tells.
+    pub(crate) gap: GapAsked,
     /// Events that are being written to the connection.
     pub(crate) lent: Option<Lent>,
     pub(crate) waker: Option<Waker>,
@@ -29,6 +32,15 @@ impl Link {
     /// Whether its one connect was answered: it is over once that is written.
     pub(crate) const fn is_answered(&self) -> bool {
         !matches!(self.kind, LinkKind::Socket) && self.connect.is_none()
+    }
+
+    /// What the connect that it holds is answered, by now.
+    pub(crate) fn reply(&self) -> Option<ConnectReply> {
+        let held = self.connect.as_ref()?;
+        Some(match self.phase {
+            Phase::Ended(Ending::ShuttingDown(interval)) => ConnectReply::ShuttingDown(interval),
+            Phase::Receiving | Phase::Superseded | Phase::Ended(_) => ConnectReply::of(held),
+        })
     }
 
     /// What the connection was given already, of what may still be in the outbox.
@@ -67,7 +79,7 @@ pub(crate) struct Stream {
     pub(crate) opened: bool,
     /// If nothing is written by then, something that means nothing is.
     pub(crate) beat: Time,
-    /// Bytes of events before it ends.
+    /// Bytes before it ends.
     pub(crate) left: usize,
     /// With `ack`: what was written here goes no second time.
     pub(crate) through: Position,
@@ -121,17 +133,31 @@ pub(crate) struct HeldConnect {
     pub(crate) leaving: Option<Duration>,
     /// Others of its browser hold connects, and there is no place for this one.
     pub(crate) crowded: bool,
-    pub(crate) gap: GapAsked,
+    /// What waits is no reason to answer it before its time: the session asks for the same again and again.
+    pub(crate) paced: bool,
     /// Its place among those of its browser.
     pub(crate) place: Option<Place>,
 }
 
-/// Whether the reply says how many deliveries are missing.
+/// Whether the client is to be told how many deliveries are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GapAsked {
     No,
-    /// Of so many the client has received; answered once no older connection writes.
+    /// It has received so many; what is missing is known once no older connection writes.
     Received(u64),
     /// So many are missing.
     Missing(u64),
+}
+
+impl GapAsked {
+    /// What the reply to a connect tells; told once.
+    pub(crate) const fn tell(&mut self) -> Option<u64> {
+        match *self {
+            Self::Missing(missing) => {
+                *self = Self::No;
+                Some(missing)
+            }
+            Self::No | Self::Received(_) => None,
+        }
+    }
 }

@@ -36,6 +36,8 @@ pub(crate) const SESSION_BYTES: usize =
     SLACK * (size_of::<Session>() + size_of::<(ClientId, SessionKey)>() + size_of::<Link>()) + ALLOCATIONS;
 /// A place in an outbox; the message in it counts for itself.
 pub(crate) const ENTRY_BYTES: usize = SLACK * size_of::<(Position, Arc<Delivery>)>();
+/// A number that is remembered until it is acknowledged.
+pub(crate) const NUMBER_BYTES: usize = SLACK * size_of::<(u64, Option<Position>)>();
 /// A frame is made of so much in any case.
 const SHORT_FRAME: usize = 4 * 1024;
 /// A subscription: the session's side and the index's.
@@ -44,6 +46,11 @@ pub(crate) const SUBSCRIPTION_BYTES: usize = SLACK * (size_of::<Subscription>() 
 /// A pattern that somebody of a shard subscribes to, in the index and in the interest.
 pub(crate) const fn pattern_bytes(pattern: &str) -> usize {
     pattern.len() + SLACK * (size_of::<(Arc<str>, Subscribers)>() + PATTERN_BYTES) + ALLOCATIONS
+}
+
+/// A session and what is its alone: but for its subscriptions, and what it was lent.
+pub(crate) fn session_bytes(session: &Session) -> usize {
+    SESSION_BYTES + session.outbox.len() * ENTRY_BYTES + session.extension.bytes()
 }
 
 /// Of a subscription that has ended and is owed something.

@@ -120,6 +120,7 @@ pub(crate) fn session_unknown(request: &Message, config: &Config, interval: Dura
 }
 
 /// The answer to a connect (BX-CN-7). Advice to handshake comes with a failure alone (BX-ADV-13).
+#[derive(Clone, Copy)]
 pub(crate) enum ConnectReply {
     /// As usual.
     Retry,
@@ -148,18 +149,38 @@ impl ConnectReply {
         }
     }
 
+    /// When an event source comes again that opens its stream anew by itself, if not as usual. One whose session is over has
+    /// nothing to come for.
+    pub(crate) const fn retry(self, config: &Config) -> Option<Duration> {
+        match self {
+            Self::Retry => None,
+            Self::Superseded | Self::Crowded | Self::Beside | Self::ShuttingDown(_) => Some(self.interval(config)),
+            Self::Disconnected | Self::SessionGone => Some(config.timeout),
+        }
+    }
+
+    const fn interval(self, config: &Config) -> Duration {
+        match self {
+            Self::Retry | Self::Disconnected => config.interval,
+            Self::Superseded => SUPERSEDED_INTERVAL,
+            Self::Crowded => config.multi_session_interval,
+            Self::Beside => config.timeout,
+            Self::SessionGone => Duration::ZERO,
+            Self::ShuttingDown(interval) => interval,
+        }
+    }
+
     fn encode(self, id: Option<&MessageId>, client: &ClientId, config: &Config, ext: ConnectExt, out: &mut Vec<u8>) {
         let crowded = matches!(self, Self::Crowded);
         let beside = matches!(self, Self::Beside);
-        let (successful, reconnect, interval) = match self {
-            Self::Retry => (true, Reconnect::Retry, config.interval),
-            Self::Superseded => (true, Reconnect::Retry, SUPERSEDED_INTERVAL),
-            Self::Crowded => (true, Reconnect::Retry, config.multi_session_interval),
-            Self::Beside => (true, Reconnect::Retry, config.timeout),
-            Self::Disconnected => (true, Reconnect::None, config.interval),
-            Self::SessionGone => (false, Reconnect::Handshake, Duration::ZERO),
-            Self::ShuttingDown(interval) => (true, Reconnect::Retry, interval),
+        let (successful, reconnect) = match self {
+            Self::Retry | Self::Superseded | Self::Crowded | Self::Beside | Self::ShuttingDown(_) => {
+                (true, Reconnect::Retry)
+            }
+            Self::Disconnected => (true, Reconnect::None),
+            Self::SessionGone => (false, Reconnect::Handshake),
         };
+        let interval = self.interval(config);
         let error = (!successful).then(|| error_code::SESSION_UNKNOWN.message(&[]));
         let mut advice = advice(config, reconnect, interval);
         advice.multiple_clients = crowded.then_some(true);

@@ -24,7 +24,7 @@ use crate::{
     hash::{Keyed, Map},
     leavers::{Leaver, Leavers},
     link::{Ending, Link, LinkKey, Phase},
-    memory::{ENTRY_BYTES, Memory, SESSION_BYTES, SUBSCRIPTION_BYTES, pattern_bytes},
+    memory::{Memory, SUBSCRIPTION_BYTES, pattern_bytes, session_bytes},
     pumper::Marked,
     reply::{self, FOREIGN_INTERVAL, Replies},
     router::Router,
@@ -216,7 +216,7 @@ impl Shard {
 
     /// Enters a session that nobody receives for.
     pub(crate) fn enter(&mut self, id: ClientId, session: Session, deadline: Deadline) -> SessionKey {
-        self.memory += SESSION_BYTES + session.outbox.len() * ENTRY_BYTES;
+        self.memory += session_bytes(&session);
         let key = self.sessions.insert(session);
         self.ids.insert(id, key);
         if let Some(session) = self.sessions.get_mut(key) {
@@ -237,7 +237,7 @@ impl Shard {
             return;
         };
         self.ids.remove(&session.id);
-        self.memory -= SESSION_BYTES + session.outbox.len() * ENTRY_BYTES;
+        self.memory -= session_bytes(&session);
         if self.sessions.len() == 0 {
             self.last_batch = None;
         }
@@ -344,6 +344,10 @@ impl Shard {
     fn end_link(&mut self, env: &mut Env<'_>, key: LinkKey, ending: Ending) {
         if let Some(link) = self.links.get_mut(key) {
             link.phase = Phase::Ended(ending);
+            // Its connection may still write for long.
+            if let Some(held) = &mut link.connect {
+                held.place = None;
+            }
             env.wakes.push(link.waker.take());
         }
     }

@@ -92,7 +92,7 @@ counters! {
         /// Deliveries sent again since the client had not acknowledged them.
         deliveries_repeated,
         /// Deliveries that were handed over and that a client said it did not receive.
-        deliveries_missed,
+        deliveries_told_missing,
         /// Writes cut since a newer connection waited too long.
         writes_cut,
         /// Shards that panicked and were replaced.

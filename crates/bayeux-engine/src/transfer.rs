@@ -142,7 +142,7 @@ impl Record {
     fn memory(&self) -> usize {
         let events: usize = self.events.iter().map(|(_, delivery)| ENTRY_BYTES + delivery.weight()).sum();
         let patterns = self.patterns.iter().map(|pattern| SUBSCRIPTION_BYTES + pattern_bytes(pattern.as_str()));
-        SESSION_BYTES + events + patterns.sum::<usize>()
+        SESSION_BYTES + self.extension.bytes() + events + patterns.sum::<usize>()
     }
 }
 
@@ -185,8 +185,11 @@ impl Shard {
             let pushed = session.outbox.push(*position, delivery, config.max_queue, config.max_queue_bytes);
             pushed.map_err(|_| AdoptError::OverLimit)?;
         }
-        if let Some((last, _)) = record.events.last() {
-            env.router.inbox(env.shard).number_after(*last);
+        // Numbers of replies stand for positions of the engine before: what comes now is behind all of them.
+        let sent = if let Extension::Ack(acks) = &session.extension { acks.furthest } else { Position::default() };
+        let last = record.events.last().map_or(sent, |(last, _)| sent.max(*last));
+        if last > Position::default() {
+            env.router.inbox(env.shard).number_after(last);
         }
         let key = self.enter(record.id, session, expiry);
         for pattern in &record.patterns {

@@ -10,6 +10,7 @@ mod cut;
 mod form;
 mod head;
 mod json;
+mod query;
 mod websocket;
 
 /// Something to fuzz.
@@ -29,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "head", run: head::run },
     Target { name: "chunked", run: chunked::run },
     Target { name: "form", run: form::run },
+    Target { name: "query", run: query::run },
     Target { name: "cookie", run: cookie::run },
 ];
 

@@ -1,19 +1,20 @@
 //! The HTTP endpoint: what is asked before the engine is, and a file for each transport.
 
-mod callback_polling;
+pub(crate) mod callback_polling;
 pub(crate) mod chunk;
 pub mod cookie;
-mod escape;
+pub(crate) mod escape;
 mod event_source;
 mod exchange;
 pub(crate) mod form;
+pub mod forwarded;
 pub mod gate;
 mod get;
 mod head;
 mod iframe;
 mod long_polling;
 mod preface;
-mod query;
+pub(crate) mod query;
 mod response;
 pub(crate) mod wire;
 mod xhr_streaming;

@@ -1,4 +1,4 @@
-//! A Bayeux 1.0 server for actix-web: long-polling and WebSocket on one endpoint.
+//! A Bayeux 1.0 server for actix-web: WebSocket, long-polling and streams on one endpoint.
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer};
@@ -19,8 +19,9 @@
 //! # How it hangs together
 //!
 //! Two halves that know nothing of each other. The *front* (`mounted`: a service in anyone's `App`) speaks actix. Behind it
-//! stand [`Bayeux::serve`] for a posted batch and [`websocket::Socket`] for a socket; they know bytes, heads and wakers, no
-//! actix, and hand every decision to [`bayeux_engine`].
+//! stand [`Bayeux::preface`] for a request's head, [`Bayeux::serve`] for a posted batch and [`websocket::Socket`] for a socket; they know
+//! bytes, heads and wakers, no actix, and hand every decision to [`bayeux_engine`]. A response's body ([`ReplyBody`]) is polled: it may
+//! be there, be held, or be a stream that goes on.
 
 mod bayeux;
 mod clock;
@@ -46,7 +47,7 @@ pub use front::fuzzing;
 pub use front::{Front, FrontOptions, serve};
 #[cfg(feature = "tls")]
 pub use front::{TlsError, tls_config};
-pub use http::gate::AllowedOrigins;
+pub use http::{forwarded::TrustedProxies, gate::AllowedOrigins};
 pub use mounted::BayeuxService;
 pub use options::Options;
 pub use reply::{Cut, ReplyBody};

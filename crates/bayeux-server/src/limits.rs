@@ -8,6 +8,7 @@ use bayeux_protocol::{MAX_ADVICE_SECTIONS, MAX_FIELDS, MAX_ID_BYTES};
 use crate::{
     FrontOptions, Options,
     front::{LINGER, LINGER_BYTES, MAX_HEADERS, MAX_LINE_BYTES, REFUSAL, REFUSED},
+    http::forwarded::MAX_PROXIES,
     websocket::{MAX_CONTROLS, codec::MAX_FRAGMENTS},
 };
 
@@ -194,6 +195,8 @@ pub const LIMITS: &[Limit] = &[
     Limit::new(Front, "tcp_user_timeout", |_, f| f.tcp_user_timeout.map_or(Amount::Unset, Time),
         "a connection whose peer's system acknowledges nothing is closed", ""),
     Limit::new(Fixed, "headers of a request", |_, _| count(MAX_HEADERS), "more get 431", "heads_malformed"),
+    Limit::new(Fixed, "addresses of X-Forwarded-For", |_, _| count(MAX_PROXIES),
+        "as many are looked at, from the last on; the client is the furthest of them", ""),
     Limit::new(Fixed, "bytes of a line around chunks", |_, _| bytes(MAX_LINE_BYTES),
         "a longer one gets 400", "bodies_malformed"),
     Limit::new(Fixed, "connections that are refused at a time", |_, _| count(REFUSED),
@@ -287,7 +290,7 @@ mod tests {
 
     #[test]
     fn each_option_is_a_limit_or_known_to_be_none() {
-        const NONE: [&str; 17] = [
+        const NONE: [&str; 18] = [
             "interval",
             "broadcast_to_publisher",
             "meta_connect_deliver_only",
@@ -300,6 +303,7 @@ mod tests {
             "engine",
             "limits",
             "allow_origin",
+            "trusted_proxies",
             "browser_cookie_name",
             "shards",
             "path",

@@ -62,11 +62,11 @@ impl HttpServiceFactory for BayeuxService {
 }
 
 async fn answer(bayeux: &Bayeux, request: &HttpRequest, mut payload: Payload) -> HttpResponse {
-    let head = request::head(request);
+    let head = request::head(bayeux, request);
     if request::is_upgrade(request) {
         return socket::upgrade(bayeux, request, &head, payload);
     }
-    if let Some(response) = bayeux.preface(&head, || request::url(request)) {
+    if let Some(response) = bayeux.preface(&head, || request::url(request, &head)) {
         return respond(response);
     }
     let response = match request::read_body(request, &mut payload, bayeux.max_body()).await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bayeux_engine::Config;
 use bayeux_protocol::{ConnectionType, DecodeLimits};
 
-use crate::http::gate::AllowedOrigins;
+use crate::http::{forwarded::TrustedProxies, gate::AllowedOrigins};
 
 /// Options of a [`Bayeux`](crate::Bayeux) server.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Options {
     pub limits: DecodeLimits,
     /// Origins besides the server's own that browsers may connect from. Default none (BX-HRD-8).
     pub allow_origin: AllowedOrigins,
+    /// Proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed. Default none: these headers are ignored.
+    pub trusted_proxies: TrustedProxies,
     /// The cookie that binds a session to its browser. Default `BAYEUX_BROWSER`.
     pub browser_cookie_name: String,
     /// How long a WebSocket may be open without a session. Default 30 s; then it is closed with 1008.
@@ -32,6 +34,7 @@ impl Default for Options {
             engine: Config::default(),
             limits: DecodeLimits::default(),
             allow_origin: AllowedOrigins::default(),
+            trusted_proxies: TrustedProxies::default(),
             browser_cookie_name: "BAYEUX_BROWSER".to_owned(),
             handshake_timeout: Duration::from_secs(30),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
@@ -40,7 +43,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Offers `callback-polling` (BX-OP-7), and with it `cross-origin-long-polling`, under which Faye's clients of other sites poll.
+    /// Offers `callback-polling` (BX-OP-7), and with it `cross-origin-long-polling`, under which Faye's clients of other sites
+    /// poll (BX-LP-8).
     ///
     /// Any page may then open sessions of its own here: it needs no place in `allow_origin`, but no cookie is looked at either.
     pub fn offer_callback_polling(&mut self) {

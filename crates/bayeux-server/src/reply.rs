@@ -17,7 +17,7 @@ use crate::{
     Bayeux,
     http::{
         chunk::Chunk,
-        wire::{Wire, whole},
+        wire::{EventFields, Wire, whole},
     },
     stats::count,
     stream::StreamBody,
@@ -125,7 +125,7 @@ impl ReplyBody {
         matches!(&self.state, State::Stream(stream) if stream.is_over())
     }
 
-    /// The next piece, of a [stream](Self::is_stream) alone; else as [`poll_next`](Self::poll_next).
+    /// The next piece of a [stream](Self::is_stream), which may be framed by whoever writes it; else as [`poll_next`](Self::poll_next).
     pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Cut>>> {
         if let State::Delayed(_) | State::Paused(_) = self.state {
             ready!(self.poll_turn(cx));
@@ -266,7 +266,7 @@ impl Hold {
                     looked: Some(worker::has_looked(&self.bayeux, marked)),
                 });
                 let bytes = match &self.wire {
-                    Some(wire) => whole(&**wire, &frame[HEADROOM..]),
+                    Some(wire) => whole(&**wire, &frame[HEADROOM..], EventFields::default()),
                     None => body(frame.into()),
                 };
                 Poll::Ready(Ok((bytes, loan)))

@@ -11,7 +11,7 @@ use crate::{
     Bayeux,
     http::{
         chunk::Chunk,
-        wire::{Wire, beat, piece},
+        wire::{EventFields, Wire, beat, piece},
     },
     reply::Cut,
     stats::count,
@@ -79,8 +79,9 @@ impl StreamBody {
                 self.beat = true;
                 Poll::Ready(Some(Ok(beat(&*self.wire))))
             }
-            Take::Frame { frame, lent, last, marked, event_id } => {
-                let piece = piece(&*self.wire, std::mem::take(&mut self.first), &frame, event_id);
+            Take::Frame { frame, lent, last, marked, event_id, retry } => {
+                let fields = EventFields { id: event_id, retry };
+                let piece = piece(&*self.wire, std::mem::take(&mut self.first), &frame, fields);
                 (self.lent, self.beat, self.over) = (lent, false, last);
                 self.looked = worker::has_looked(&self.bayeux, marked);
                 if last && !lent {

@@ -1,11 +1,11 @@
 //! What clients do of their own accord, and what happens to them: the seed chooses.
 
-use bayeux_engine::ClientId;
+use bayeux_engine::{Carrier, ClientId};
 
 use crate::{
-    client::Timer,
+    client::{SOCKET, Timer},
     connection::ConnectionKey,
-    message::{Kind, Request},
+    message::{Connect, Kind, Request, Way, Wish},
     settings::{CHANNELS, PATTERNS},
     world::{Event, World},
 };
@@ -22,7 +22,11 @@ impl World<'_> {
             return;
         }
         match self.random.between(0, 99) {
-            0..=44 => self.publishes(client),
+            0..=41 => self.publishes(client),
+            42..=44 => {
+                let way = self.random.pick(&[Way::EventSource, Way::Iframe]);
+                self.connect_beside(client, way);
+            }
             45..=54 => {
                 let pattern = self.random.pick(&PATTERNS);
                 self.subscribe(client, Kind::Subscribe(vec![pattern]));
@@ -93,21 +97,34 @@ impl World<'_> {
             batch.push(Kind::Publish(channel, self.number(), padding));
         }
         if self.random.percent(10) {
-            batch.push(Kind::Connect(None));
+            return self.connect_in_company(client, batch);
         }
         self.send(client, batch);
     }
 
-    /// Goes over to the other transport in the middle of its session; the connect that is held on the older one stays.
+    /// Goes over to another transport in the middle of its session; the connect that is open on the older one stays, or its
+    /// connection is closed.
     fn moves(&mut self, client: usize) {
         let it = &mut self.clients[client];
-        it.likes_socket = !it.likes_socket;
-        let (likes_socket, socket) = (it.likes_socket, it.socket);
-        if let (false, Some(socket), true) = (likes_socket, socket, self.random.percent(50)) {
+        let before = std::mem::replace(&mut it.way, self.random.pick(self.settings.ways));
+        let (way, gap) = (it.way, it.account.wish == Wish::Gap);
+        let older = if before == Way::Socket { it.socket.filter(|_| way != before) } else { self.stream_of(client) };
+        let closes = self.random.percent(50);
+        if before == Way::Socket && way != before && (closes || gap) {
+            // Who counts does not come back to a socket: what is still under way there could not be told from what is new.
             self.clients[client].socket = None;
-            self.client_closes(socket);
+        }
+        if let (Some(older), true) = (older, closes) {
+            self.client_closes(older);
         }
         self.connect_anyway(client);
+    }
+
+    /// The stream that is the client's open connect.
+    pub(crate) fn stream_of(&self, client: usize) -> Option<ConnectionKey> {
+        let it = &self.clients[client];
+        let (_, key, _) = it.requests.get(&it.connect?)?;
+        Some(*key).filter(|key| self.connections[*key].server.streams)
     }
 
     fn open_connections(&self, client: usize) -> Vec<ConnectionKey> {
@@ -157,8 +174,8 @@ impl World<'_> {
 
     /// A second connection of the same client without its cookie uses the session: one socket may adopt it, soon after.
     fn probes(&mut self, client: usize) {
-        let is_socket = self.random.percent(80);
-        let key = self.open(client, is_socket, false);
+        let carrier = if self.random.percent(80) { SOCKET } else { self.any_request() };
+        let key = self.open(client, carrier, false);
         let session = self.clients[client].session.clone();
         self.sends_unasked(client, key, session);
     }
@@ -169,18 +186,25 @@ impl World<'_> {
         let session = self.clients[victim].session.clone();
         if victim != client && session.is_some() {
             let (is_socket, with_cookie) = (self.random.percent(50), self.random.percent(50));
-            let key = self.open(client, is_socket, with_cookie);
+            let carrier = if is_socket { SOCKET } else { self.any_request() };
+            let key = self.open(client, carrier, with_cookie);
             if !self.settings.config.trust_client_session {
                 self.sends_unasked(client, key, session);
             }
         }
     }
 
+    fn any_request(&mut self) -> Carrier {
+        self.random.pick(&[Carrier::Http, Carrier::Http, Carrier::Stream { last_event: None }])
+    }
+
     /// Sends something whose reply no loop waits for.
     fn sends_unasked(&mut self, client: usize, key: ConnectionKey, session: Option<String>) {
-        let kind = match self.random.between(0, 2) {
-            0 => Kind::Publish(self.random.pick(&CHANNELS), self.number(), 0),
-            _ => Kind::Connect(Some(0)),
+        let kind = match (self.connections[key].origin.carrier, self.random.between(0, 2)) {
+            (Carrier::Stream { .. }, _) => Kind::Connect(Connect::plain(Way::EventSource, Some(200))),
+            (_, 0) => Kind::Publish(self.random.pick(&CHANNELS), self.number(), 0),
+            (_, 1) => Kind::Connect(Connect::plain(Way::Poll, Some(0))),
+            _ => Kind::Connect(Connect::plain(Way::XhrStreaming, Some(200))),
         };
         let request = Request { id: self.number(), kind };
         self.note(format_args!("client {client} sends unasked {request:?}"));

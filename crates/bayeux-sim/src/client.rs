@@ -4,39 +4,50 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::{IpAddr, Ipv4Addr},
+    time::Duration,
 };
 
 use bayeux_engine::{BrowserId, Carrier, ConnectionId, Origin, ShardSet, Time};
 
 use crate::{
-    connection::{Batch, Connection, ConnectionKey, Kernel, Path, Sent, ServerEnd},
-    message::{Incoming, Kind, Reply, Request},
+    account::Account,
+    connection::{Batch, Connection, ConnectionKey, Kernel, Path, ServerEnd, WIDE},
+    message::{Connect, Kind, Request, Way, Wish},
     settings::PATTERNS,
     world::{Event, World},
 };
 
+/// A WebSocket, before its upgrade.
+pub(crate) const SOCKET: Carrier = Carrier::Socket { ticket: None, may_adopt: None };
+
 pub(crate) struct Client {
-    peer: IpAddr,
-    /// Its cookie, and when the upgrade of a socket named it.
-    cookie: Option<(BrowserId, Option<Time>)>,
+    /// Where its cookies are: several tabs of one browser share them.
+    pub(crate) browser: usize,
     keeps_cookies: bool,
     pub(crate) session: Option<String>,
     /// It does nothing at all until a timer wakes it.
     pub(crate) asleep: bool,
     /// It has left for good.
     pub(crate) gone: bool,
-    /// It prefers a WebSocket.
-    pub(crate) likes_socket: bool,
+    /// How it wants its deliveries.
+    pub(crate) way: Way,
+    pub(crate) account: Account,
     pub(crate) socket: Option<ConnectionKey>,
     /// The connect whose reply goes on with the loop.
-    connect: Option<u64>,
+    pub(crate) connect: Option<u64>,
     pub(crate) wanted: BTreeSet<&'static str>,
     /// Requests without a reply, and where they were sent.
-    requests: BTreeMap<u64, (Kind, ConnectionKey, Option<String>)>,
+    pub(crate) requests: BTreeMap<u64, (Kind, ConnectionKey, Option<String>)>,
     /// A subscription that may or may not have reached the server before a sleep.
     unsettled: Option<Kind>,
     /// Timers of an earlier epoch are void.
-    epoch: u64,
+    pub(crate) epoch: u64,
+}
+
+/// A browser: where its tabs are, its cookie, and when the upgrade of a socket named it.
+pub(crate) struct Browser {
+    peer: IpAddr,
+    pub(crate) cookie: Option<(BrowserId, Option<Time>)>,
 }
 
 impl Client {
@@ -63,14 +74,21 @@ pub(crate) enum Timer {
 impl World<'_> {
     pub(crate) fn add_client(&mut self, number: usize) {
         let trust = self.settings.config.trust_client_session;
+        let shares = number > 0 && self.random.percent(self.settings.tabs);
+        let browser = if shares { self.clients[self.random.below(number)].browser } else { self.browsers.len() };
+        if !shares {
+            self.browsers.push(Browser { peer: IpAddr::V4(Ipv4Addr::new(10, 0, 0, number as u8)), cookie: None });
+        }
+        let way = self.random.pick(self.settings.ways);
+        let wish = self.random.pick(&[Wish::Nothing, Wish::Nothing, Wish::Ack, Wish::Ack, Wish::Gap]);
         self.clients.push(Client {
-            peer: IpAddr::V4(Ipv4Addr::new(10, 0, 0, number as u8)),
-            cookie: None,
+            browser,
             keeps_cookies: !trust,
             session: None,
             asleep: false,
             gone: false,
-            likes_socket: self.random.percent(50),
+            way,
+            account: Account::new(wish),
             socket: None,
             connect: None,
             wanted: BTreeSet::new(),
@@ -122,14 +140,16 @@ impl World<'_> {
     }
 
     /// Opens a connection. `cookie` is sent with it, if there is one.
-    pub(crate) fn open(&mut self, client: usize, is_socket: bool, with_cookie: bool) -> ConnectionKey {
+    pub(crate) fn open(&mut self, client: usize, carrier: Carrier, with_cookie: bool) -> ConnectionKey {
         let key = self.connections.len();
         let it = &self.clients[client];
-        let cookie = it.cookie.filter(|_| with_cookie && it.keeps_cookies);
+        let Browser { peer, cookie } = &self.browsers[it.browser];
+        let cookie = cookie.filter(|_| with_cookie && it.keeps_cookies);
+        let is_socket = matches!(carrier, Carrier::Socket { .. });
         let origin = Origin {
             connection: ConnectionId(key as u64 + 1),
-            peer: it.peer,
-            carrier: if is_socket { Carrier::Socket { ticket: None, may_adopt: None } } else { Carrier::Http },
+            peer: *peer,
+            carrier,
             browser: cookie.map(|(browser, _)| browser),
             browser_upgraded: cookie.and_then(|(_, upgraded)| upgraded),
             shard: Some(self.random.below(self.settings.shards)),
@@ -139,10 +159,11 @@ impl World<'_> {
         let node = if up.is_empty() { 0 } else { self.random.pick(&up) };
         let low = self.random.between(1, 40);
         let latency = (low, low + self.random.pick(&[0, 10, 200]));
-        let capacity = self.random.pick(&[64, 500, 100_000, 100_000]);
+        let capacity = if self.healed { WIDE } else { self.random.pick(&[64, 500, WIDE, WIDE]) };
         let server = ServerEnd {
             waker: self.connection_waker(key),
             held: None,
+            streams: false,
             unread: VecDeque::new(),
             writing: None,
             writes: 0,
@@ -160,14 +181,15 @@ impl World<'_> {
             origin,
             session: None,
             latency,
+            heard: self.now,
             last_upload: self.now,
             path: Path::Fine,
             client_open: true,
             server_open: true,
             server,
-            kernel: Kernel::new(capacity as usize),
+            kernel: Kernel::new(capacity),
         });
-        self.note(format_args!("client {client} opens {key}, at node {node}, socket: {is_socket}"));
+        self.note(format_args!("client {client} opens {key}, at node {node}: {carrier:?}"));
         if is_socket {
             let arrives = self.arrival(key);
             self.at(arrives, Event::Upgrade(key));
@@ -183,9 +205,9 @@ impl World<'_> {
         let (low, high) = self.connections[key].latency;
         let latency = self.random.between(low, high);
         let connection = &mut self.connections[key];
-        let arrives = self.now + std::time::Duration::from_millis(latency);
+        let arrives = self.now + Duration::from_millis(latency);
         // One later, so that ties keep their order.
-        connection.last_upload = arrives.max(connection.last_upload + std::time::Duration::from_millis(1));
+        connection.last_upload = arrives.max(connection.last_upload + Duration::from_millis(1));
         connection.last_upload
     }
 
@@ -197,30 +219,43 @@ impl World<'_> {
         }
     }
 
-    /// Sends requests of the client's own session the way it prefers, and waits for the replies.
-    pub(crate) fn send(&mut self, client: usize, kinds: Vec<Kind>) -> Vec<u64> {
+    /// The connection that the client's next requests go on.
+    fn way_out(&mut self, client: usize) -> ConnectionKey {
         let it = &self.clients[client];
-        let (likes_socket, socket) = (it.likes_socket, it.socket);
-        let key = match (likes_socket, socket) {
-            (true, Some(socket)) => socket,
-            (true, None) => {
-                let socket = self.open(client, true, true);
+        match (it.way, it.socket) {
+            (Way::Socket, Some(socket)) => socket,
+            (Way::Socket, None) => {
+                let socket = self.open(client, SOCKET, true);
                 self.clients[client].socket = Some(socket);
                 socket
             }
-            (false, _) => self.open(client, false, true),
-        };
+            _ => self.open(client, Carrier::Http, true),
+        }
+    }
+
+    /// Sends requests of the client's own session the way it prefers, and waits for the replies.
+    pub(crate) fn send(&mut self, client: usize, kinds: Vec<Kind>) -> Vec<u64> {
+        let key = self.way_out(client);
+        self.send_by(client, key, kinds)
+    }
+
+    /// As [`send`](Self::send), on this connection.
+    fn send_by(&mut self, client: usize, key: ConnectionKey, kinds: Vec<Kind>) -> Vec<u64> {
         let session = self.clients[client].session.clone();
         let requests: Vec<Request> = kinds.into_iter().map(|kind| Request { id: self.number(), kind }).collect();
-        let hold = self.settings.config.timeout.as_millis() as u64;
         for request in &requests {
-            let patience = 5000 + if let Kind::Connect(_) = request.kind { hold } else { 0 };
-            self.after(patience, Event::Patience(client, request.id));
+            self.after(self.patience_of(&request.kind), Event::Patience(client, request.id));
             self.clients[client].requests.insert(request.id, (request.kind.clone(), key, session.clone()));
         }
         let ids = requests.iter().map(|request| request.id).collect();
         self.send_on(key, session, requests);
         ids
+    }
+
+    /// How many milliseconds a client waits for a reply.
+    fn patience_of(&self, kind: &Kind) -> u64 {
+        let hold = if let Kind::Connect(_) = kind { self.settings.config.timeout } else { Duration::ZERO };
+        5000 + hold.as_millis() as u64
     }
 
     /// Begins anew: whatever was under way is forgotten.
@@ -230,16 +265,16 @@ impl World<'_> {
         it.session = None;
         it.connect = None;
         it.requests.clear();
-        let first_over_http = it.likes_socket && it.socket.is_none() && self.random.percent(40);
+        let (way, wish) = (it.way, it.account.wish);
+        let first_over_http = way == Way::Socket && it.socket.is_none() && self.random.percent(40);
         if first_over_http {
             // As npm faye does: the socket opens while the handshake is under way, so both come without the other's cookie.
-            self.clients[client].likes_socket = false;
-            self.send(client, vec![Kind::Handshake]);
-            let socket = self.open(client, true, true);
+            let key = self.open(client, Carrier::Http, true);
+            self.send_by(client, key, vec![Kind::Handshake(wish)]);
+            let socket = self.open(client, SOCKET, true);
             self.clients[client].socket = Some(socket);
-            self.clients[client].likes_socket = true;
         } else {
-            self.send(client, vec![Kind::Handshake]);
+            self.send(client, vec![Kind::Handshake(wish)]);
         }
     }
 
@@ -254,9 +289,42 @@ impl World<'_> {
 
     /// Sends a connect, and from now on waits for that one.
     pub(crate) fn connect_anyway(&mut self, client: usize) {
-        let wish = self.random.percent(10).then(|| self.random.between(0, 3000));
-        let ids = self.send(client, vec![Kind::Connect(wish)]);
-        self.clients[client].connect = ids.last().copied();
+        let timeout = self.random.percent(10).then(|| self.random.between(0, 3000));
+        let it = &self.clients[client];
+        let way = it.way;
+        let last_event = if way == Way::EventSource { it.account.last_event() } else { None };
+        let last_event = last_event.filter(|_| self.random.percent(60));
+        let key = match way {
+            way if way.is_get() => self.open(client, Carrier::Stream { last_event }, true),
+            _ => self.way_out(client),
+        };
+        let connect = self.accounted(client, key, Connect::plain(way, timeout), last_event.is_some());
+        let ids = self.send_by(client, key, vec![Kind::Connect(connect)]);
+        let it = &mut self.clients[client];
+        it.connect = ids.last().copied();
+        it.connect.into_iter().for_each(|id| it.account.sends(id));
+    }
+
+    /// Sends publishes and a connect in their company. If that is of a type that only a GET can stream, it is beside the stream.
+    pub(crate) fn connect_in_company(&mut self, client: usize, mut batch: Vec<Kind>) {
+        let (key, connect) = (self.way_out(client), Connect::plain(self.clients[client].way, None));
+        let beside = connect.way.is_get();
+        let connect = match beside {
+            true => self.clients[client].account.says_beside(connect),
+            false => self.accounted(client, key, connect, false),
+        };
+        batch.push(Kind::Connect(connect));
+        let ids = self.send_by(client, key, batch);
+        if let Some(id) = ids.last().filter(|_| !beside) {
+            self.clients[client].account.sends(*id);
+        }
+    }
+
+    /// The heartbeat of a stream, as Faye's clients send it.
+    pub(crate) fn connect_beside(&mut self, client: usize, way: Way) {
+        self.happened.beside += 1;
+        let connect = self.clients[client].account.says_beside(Connect::plain(way, None));
+        self.send(client, vec![Kind::Connect(connect)]);
     }
 
     /// Asks for the subscriptions that the client wants, one request at a time.
@@ -271,141 +339,8 @@ impl World<'_> {
             self.send(client, vec![kind]);
         }
     }
-
-    /// The upgrade's answer has come: its cookie replaces the one there was.
-    pub(crate) fn upgraded(&mut self, key: ConnectionKey) {
-        let connection = &self.connections[key];
-        let it = &mut self.clients[connection.client];
-        if let (true, Some(browser), Some(upgraded)) =
-            (connection.client_open, connection.origin.browser, connection.origin.browser_upgraded)
-        {
-            it.cookie = Some((browser, Some(upgraded)));
-        }
-    }
-
-    /// A frame has arrived whole.
-    pub(crate) fn client_receives(&mut self, key: ConnectionKey, sent: &Sent) {
-        let client = self.connections[key].client;
-        for message in sent.messages.iter() {
-            match message {
-                Incoming::Event(number) => {
-                    let verdict = self.model.receive(key, sent.session.as_deref(), *number);
-                    self.expect(verdict);
-                }
-                Incoming::Reply(reply) => self.client_reads(client, key, reply),
-            }
-        }
-        if !self.connections[key].is_socket {
-            self.connections[key].client_open = false;
-        }
-    }
-
-    fn client_reads(&mut self, client: usize, key: ConnectionKey, reply: &Reply) {
-        let Some((kind, _, session)) = self.clients[client].requests.remove(&reply.id) else {
-            return;
-        };
-        if kind == Kind::Handshake {
-            return self.handshaken(client, key, reply);
-        }
-        if session != self.clients[client].session {
-            return;
-        }
-        if reply.is_unknown_session() {
-            return self.handshake(client);
-        }
-        if kind == Kind::Disconnect {
-            return self.sleep(client, 3000);
-        }
-        if self.clients[client].connect != Some(reply.id) {
-            return;
-        }
-        self.clients[client].connect = None;
-        let Some(advice) = &reply.advice else { return };
-        let interval = advice.interval + self.random.between(0, 5);
-        match advice.reconnect.as_str() {
-            "retry" => self.timer_after(client, interval, Timer::Connect),
-            "handshake" => self.timer_after(client, interval, Timer::Handshake),
-            _ => {}
-        }
-    }
-
-    fn handshaken(&mut self, client: usize, key: ConnectionKey, reply: &Reply) {
-        let browser = self.connections[key].origin.browser;
-        if !reply.successful {
-            let pause = reply.advice.as_ref().map_or(1000, |advice| advice.interval);
-            return self.timer_after(client, pause, Timer::Handshake);
-        }
-        let it = &mut self.clients[client];
-        if !self.connections[key].is_socket {
-            it.cookie = browser.map(|browser| (browser, self.connections[key].origin.browser_upgraded));
-        }
-        it.session.clone_from(&reply.client_id);
-        let wanted: Vec<_> = it.wanted.iter().copied().collect();
-        if !wanted.is_empty() {
-            self.subscribe(client, Kind::Subscribe(wanted));
-        }
-        self.connect(client);
-    }
-
-    /// Does nothing for a while, with no session; then handshakes.
-    pub(crate) fn sleep(&mut self, client: usize, at_most: u64) {
-        let it = &mut self.clients[client];
-        it.session = None;
-        it.connect = None;
-        it.requests.clear();
-        it.epoch += 1;
-        let pause = self.random.between(0, at_most);
-        self.timer_after(client, pause, Timer::Handshake);
-    }
-
-    /// A reply did not come in time: its connection is given up.
-    pub(crate) fn patience(&mut self, client: usize, request: u64) {
-        if let Some((_, key, _)) = self.clients[client].requests.get(&request) {
-            let key = *key;
-            self.note(format_args!("client {client} gives up on {request}"));
-            self.client_closes(key);
-            self.connection_is_gone(key);
-        }
-    }
-
-    /// The client notices that a connection was closed or cut.
-    pub(crate) fn client_learns(&mut self, key: ConnectionKey) {
-        if std::mem::replace(&mut self.connections[key].client_open, false) {
-            self.model.lose(key);
-            self.connection_is_gone(key);
-        }
-    }
-
-    /// Whatever waited for this connection is tried again on another.
-    fn connection_is_gone(&mut self, key: ConnectionKey) {
-        let client = self.connections[key].client;
-        let it = &mut self.clients[client];
-        if it.socket == Some(key) {
-            it.socket = None;
-        }
-        let lost: Vec<(u64, Kind)> = it
-            .requests
-            .iter()
-            .filter(|(_, (_, on, _))| *on == key)
-            .map(|(id, (kind, ..))| (*id, kind.clone()))
-            .collect();
-        let pause = self.random.between(5, 300);
-        for (id, kind) in lost {
-            self.clients[client].requests.remove(&id);
-            match kind {
-                Kind::Handshake => self.timer_after(client, pause, Timer::Handshake),
-                Kind::Connect(_) if self.clients[client].connect == Some(id) => {
-                    self.clients[client].connect = None;
-                    self.timer_after(client, pause, Timer::Connect);
-                }
-                Kind::Disconnect => self.sleep(client, 3000),
-                kind if is_subscription(&kind) => self.subscribe(client, kind),
-                _ => {}
-            }
-        }
-    }
 }
 
-const fn is_subscription(kind: &Kind) -> bool {
+pub(crate) const fn is_subscription(kind: &Kind) -> bool {
     matches!(kind, Kind::Subscribe(_) | Kind::Unsubscribe(_))
 }

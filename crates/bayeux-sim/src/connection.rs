@@ -4,7 +4,13 @@ use std::{collections::VecDeque, rc::Rc, task::Waker};
 
 use bayeux_engine::{Carrier, Origin, ShardSet, Ticket, Time};
 
-use crate::message::{Incoming, Request};
+use crate::{
+    incoming::{self, Incoming},
+    message::Request,
+};
+
+/// A buffer of the kernel that holds whatever is written.
+pub(crate) const WIDE: usize = 100_000;
 
 /// A connection's place in the world.
 pub(crate) type ConnectionKey = usize;
@@ -17,6 +23,8 @@ pub(crate) struct Connection {
     pub(crate) engine: usize,
     /// A WebSocket; else one request over HTTP and its response.
     pub(crate) is_socket: bool,
+    /// The client last read something here.
+    pub(crate) heard: Time,
     pub(crate) origin: Origin,
     /// The session that a request names, or that a socket has.
     pub(crate) session: Option<String>,
@@ -42,8 +50,10 @@ pub(crate) enum Path {
 /// The front's state for this connection.
 pub(crate) struct ServerEnd {
     pub(crate) waker: Waker,
-    /// HTTP: a connect that is held.
+    /// HTTP: a connect that is held, or whose response is a stream.
     pub(crate) held: Option<Ticket>,
+    /// HTTP: the response is a stream.
+    pub(crate) streams: bool,
     /// Batches that a socket has not read yet.
     pub(crate) unread: VecDeque<Batch>,
     pub(crate) writing: Option<Write>,
@@ -54,7 +64,7 @@ pub(crate) struct ServerEnd {
     /// Which shards, and of which node, the last batch was published to.
     pub(crate) published: ShardSet,
     pub(crate) published_at: usize,
-    /// Socket: events were lent to the bytes last written.
+    /// Socket and stream: events were lent to the bytes last written.
     pub(crate) lent: bool,
     /// A front of our own gives up a write that takes too long; mounted in actix it can't.
     pub(crate) gives_up: bool,
@@ -67,11 +77,20 @@ pub(crate) struct Batch {
     pub(crate) requests: Vec<Request>,
 }
 
-/// Bytes being written, with the events in them.
-pub(crate) struct Write {
+/// What is written at a time: a frame, or a stream's beat.
+pub(crate) struct Piece {
     pub(crate) messages: Rc<[Incoming]>,
     pub(crate) session: Option<String>,
     pub(crate) length: usize,
+    /// Over HTTP, the response ends with it.
+    pub(crate) last: bool,
+    /// On a stream: the number that the client may name.
+    pub(crate) event_id: Option<u64>,
+}
+
+/// Bytes being written, with what is lent to them.
+pub(crate) struct Write {
+    pub(crate) piece: Rc<Piece>,
     pub(crate) taken: usize,
     pub(crate) lent: Vec<Ticket>,
 }
@@ -91,18 +110,13 @@ pub(crate) struct Kernel {
 }
 
 pub(crate) struct Sent {
-    pub(crate) messages: Rc<[Incoming]>,
-    pub(crate) session: Option<String>,
-    pub(crate) length: usize,
-    pub(crate) arrived: usize,
+    piece: Rc<Piece>,
+    arrived: usize,
 }
 
-impl Write {
-    pub(crate) fn events(&self) -> impl Iterator<Item = u64> {
-        self.messages.iter().filter_map(|message| match message {
-            Incoming::Event(number) => Some(*number),
-            Incoming::Reply(_) => None,
-        })
+impl Piece {
+    pub(crate) fn events(&self) -> Vec<u64> {
+        incoming::events(&self.messages)
     }
 }
 
@@ -111,18 +125,23 @@ impl Kernel {
         Self { used: 0, capacity, stalled: false, moving: false, stream: VecDeque::new(), closing: false }
     }
 
-    /// `count` bytes have reached the client: the messages that are whole now.
-    pub(crate) fn arrive(&mut self, mut count: usize) -> Vec<Sent> {
+    /// Something begins to be written.
+    pub(crate) fn expect(&mut self, piece: Rc<Piece>) {
+        self.stream.push_back(Sent { piece, arrived: 0 });
+    }
+
+    /// `count` bytes have reached the client: what is whole now.
+    pub(crate) fn arrive(&mut self, mut count: usize) -> Vec<Rc<Piece>> {
         self.used -= count;
         let mut whole = Vec::new();
         while let Some(first) = self.stream.front_mut() {
-            let part = count.min(first.length - first.arrived);
+            let part = count.min(first.piece.length - first.arrived);
             first.arrived += part;
             count -= part;
-            if first.arrived < first.length {
+            if first.arrived < first.piece.length {
                 break;
             }
-            whole.extend(self.stream.pop_front());
+            whole.extend(self.stream.pop_front().map(|sent| sent.piece));
         }
         whole
     }

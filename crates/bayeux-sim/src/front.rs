@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use bayeux_engine::{Answer, Call, Carrier, CloseReason, HEADROOM, Take, Time};
+use bayeux_engine::{Answer, Call, Carrier, CloseReason, HEADROOM, Take, Ticket, Time};
 use bayeux_protocol::{DecodeLimits, decode_batch};
 
 use crate::{
-    connection::{Batch, ConnectionKey, Path, Write},
-    message::{self, Incoming},
+    connection::{Batch, ConnectionKey, Path, Piece, Write},
+    incoming::{self, Incoming},
+    message,
     model::Place,
     world::{Event, World},
 };
@@ -25,6 +26,10 @@ impl World<'_> {
         }
         let (answer, messages) = self.handle(key, batch);
         let connection = &mut self.connections[key];
+        if answer.stream.is_some() {
+            (connection.server.held, connection.server.streams) = (answer.stream, true);
+            return self.poll_stream(key);
+        }
         if answer.held.is_some() {
             connection.server.held = answer.held;
             return self.poll_held(key);
@@ -64,12 +69,16 @@ impl World<'_> {
             origin: &origin,
             session: if is_socket { None } else { batch.session.as_deref() },
             is_socket,
+            streams: false,
+            last: !is_socket,
+            event_id: None,
+            length: 0,
             gives_up: self.connections[key].server.gives_up,
         };
         let verdict = self.model.judge(&place, &messages);
         self.expect(verdict);
         self.places.extend(handshaken(&messages).map(|session| (session, node)));
-        let verdict = self.model.hold(self.now, key, &batch.requests);
+        let verdict = self.model.hold(self.now, key, &batch.requests, answer.stream.is_some());
         self.expect(verdict);
         if is_socket {
             self.attach(key, node, &answer, handshaken(&messages).or(batch.session));
@@ -100,7 +109,7 @@ impl World<'_> {
     }
 
     fn parsed(&mut self, frame: Option<&[u8]>) -> Rc<[Incoming]> {
-        match frame.map_or_else(|| Ok(Vec::new()), message::parse) {
+        match frame.map_or_else(|| Ok(Vec::new()), incoming::parse) {
             Ok(messages) => messages.into(),
             Err(what) => {
                 self.expect(Err(what));
@@ -109,14 +118,9 @@ impl World<'_> {
         }
     }
 
-    fn written_by(
-        &self,
-        key: ConnectionKey,
-        messages: Rc<[Incoming]>,
-        length: usize,
-        lent: Vec<bayeux_engine::Ticket>,
-    ) -> Write {
-        Write { messages, session: self.connections[key].session.clone(), length, taken: 0, lent }
+    fn written_by(&self, key: ConnectionKey, messages: Rc<[Incoming]>, length: usize, lent: Vec<Ticket>) -> Write {
+        let (session, last) = (self.connections[key].session.clone(), !self.connections[key].is_socket);
+        Write { piece: Rc::new(Piece { messages, session, length, last, event_id: None }), taken: 0, lent }
     }
 
     /// Writes a reply now, at its time, or when the inboxes that its batch filled have drained.
@@ -158,6 +162,9 @@ impl World<'_> {
         if connection.is_socket {
             return self.poll_socket(key);
         }
+        if connection.server.streams {
+            return self.poll_stream(key);
+        }
         if connection.server.held.is_some() {
             return self.poll_held(key);
         }
@@ -176,7 +183,7 @@ impl World<'_> {
             Take::Frame { frame, lent, .. } => {
                 self.connections[key].server.held = None;
                 let lent = if lent { vec![ticket] } else { Vec::new() };
-                self.taken(key, &frame, lent);
+                self.taken(key, &frame, true, None, lent);
             }
             Take::Released | Take::Close(_) => {
                 self.connections[key].server.held = None;
@@ -187,7 +194,7 @@ impl World<'_> {
         }
     }
 
-    fn take(&mut self, key: ConnectionKey, written: bool) -> Take {
+    pub(crate) fn take(&mut self, key: ConnectionKey, written: bool) -> Take {
         let connection = &self.connections[key];
         let (node, ticket) = (connection.engine, connection.ticket());
         let Some(ticket) = ticket else {
@@ -201,11 +208,17 @@ impl World<'_> {
     }
 
     /// What was taken is judged and written.
-    fn taken(&mut self, key: ConnectionKey, frame: &[u8], lent: Vec<bayeux_engine::Ticket>) {
+    pub(crate) fn taken(
+        &mut self,
+        key: ConnectionKey,
+        frame: &[u8],
+        last: bool,
+        event_id: Option<u64>,
+        lent: Vec<Ticket>,
+    ) {
         let messages = self.parsed(Some(frame));
-        self.note(format_args!("{key} takes {messages:?}"));
-        let connection = &self.connections[key];
-        let events = messages.iter().any(|message| matches!(message, Incoming::Event(_)));
+        self.note(format_args!("{key} takes {messages:?}, last: {last}"));
+        let (connection, length) = (&self.connections[key], frame.len() - HEADROOM);
         let place = Place {
             now: self.now,
             node: connection.engine,
@@ -213,16 +226,21 @@ impl World<'_> {
             origin: &connection.origin,
             session: connection.session.as_deref(),
             is_socket: connection.is_socket,
+            streams: connection.server.streams,
+            last,
+            event_id,
+            length,
             gives_up: connection.server.gives_up,
         };
         let verdict = self.model.judge(&place, &messages);
-        let is_socket = connection.is_socket;
         self.expect(verdict);
-        if lent.is_empty() && events && !is_socket {
+        let events = !incoming::events(&messages).is_empty();
+        if events && lent.is_empty() && !self.connections[key].server.lent {
             self.expect(Err("events that are not lent".into()));
         }
-        let write = self.written_by(key, messages, frame.len() - HEADROOM, lent);
-        self.begin_write(key, write);
+        let session = self.connections[key].session.clone();
+        let piece = Rc::new(Piece { messages, session, length, last, event_id });
+        self.begin_write(key, Write { piece, taken: 0, lent });
     }
 
     /// A socket writes what its session has to say, and reads when there is nothing.
@@ -245,7 +263,7 @@ impl World<'_> {
             Take::Pending | Take::Beat => return false,
             Take::Frame { frame, lent, last, .. } => {
                 self.connections[key].server.lent = lent;
-                self.taken(key, &frame, Vec::new());
+                self.taken(key, &frame, last, None, Vec::new());
                 if last {
                     self.detach(key);
                 }
@@ -297,7 +315,7 @@ impl World<'_> {
 /// The session that a handshake made.
 fn handshaken(messages: &[Incoming]) -> Option<String> {
     messages.iter().find_map(|message| match message {
-        Incoming::Reply(reply) if reply.handshake => reply.client_id.clone(),
+        Incoming::Reply(reply) if reply.handshake.is_some() => reply.client_id.clone(),
         _ => None,
     })
 }

@@ -18,6 +18,22 @@ pub struct Happened {
     pub foreign: u64,
     /// Connects that gave way to a newer one.
     pub superseded: u64,
+    /// Connects whose response was a stream.
+    pub streams: u64,
+    /// What silent streams wrote.
+    pub beats: u64,
+    /// Connects beside a stream.
+    pub beside: u64,
+    /// Event sources that opened anew by the number of what they had read.
+    pub resumed: u64,
+    /// Events that clients handed on which acknowledge them.
+    pub handed_on: u64,
+    /// Connects that were not held since others of their browser were.
+    pub crowded: u64,
+    /// Deliveries sent again since they were not acknowledged.
+    pub sent_again: u64,
+    /// Deliveries that a client was told are missing.
+    pub missed: u64,
     /// Sessions turned into bytes and back.
     pub transfers: u64,
     /// Writes cut since a newer connection waited too long.
@@ -48,6 +64,10 @@ impl Happened {
         self.publishes_refused += stats.publishes_refused;
         self.foreign += stats.sessions_foreign;
         self.superseded += stats.connects_superseded;
+        self.streams += stats.streams_opened;
+        self.crowded += stats.connects_crowded;
+        self.sent_again += stats.deliveries_repeated;
+        self.missed += stats.deliveries_told_missing;
         self.transfers += stats.sessions_adopted;
         self.writes_cut += stats.writes_cut;
         self.sessions_lost += stats.sessions_lost;

@@ -4,8 +4,9 @@
 //!
 //! ```text
 //!   settings ── what a seed decides before it begins
-//!   client, act ── what clients do        connection, network ── the way of the bytes, and the kernel between
-//!   front ── what a server's front does, poll by poll ──▶ server ── the engine, or one with a defect
+//!   client, act, reader ── what clients do, and what they read        account ── what they know of their deliveries, and say
+//!   connection, network ── the way of the bytes, and the kernel between
+//!   front, stream ── what a server's front does, poll by poll ──▶ server ── the engine, or one with a defect
 //!   backplane ── what joins the nodes, and loses and repeats        fate ── shards that panic, nodes that shut down
 //!   model ── what is due to whom, who deserves a 402, which connect is late
 //!   world ── the events, in the order that the seed chooses
@@ -16,6 +17,13 @@
 //! - On a node, a message that was accepted is due at once to whoever is subscribed there, once, in the order in which messages
 //!   were accepted. It may be missing only if its connection was cut with it in the kernel, or if its session has ended: by
 //!   itself, by a limit, or with its shard or node.
+//! - With `ack` nothing may be missing while the session lives, whatever is cut: the client hands each message on once and in
+//!   order, if it hands on only what comes with the reply to its newest connect. What it has acknowledged is not sent again.
+//! - With `gap`, what its client received and what it was told is missing are together what was handed over: told always and only
+//!   where something was lost, if the client counts what comes on the connection that it named its count on, and nothing else.
+//! - A stream begins with a reply and ends with one, is never silent for longer than its heartbeat, and ends when it has carried
+//!   enough or too much is not acknowledged. If its connection takes nothing any more, its session ends in time.
+//! - Of the connects of one browser no more are held over HTTP than may be, and none is refused while there is room.
 //! - On the other node it is due when it has arrived there, to whoever is subscribed then. It arrives once and in the order in
 //!   which its own node accepted messages. It doesn't if its node had not heard of the interest yet, or if a partition took it;
 //!   then the engine is told how much is missing.
@@ -29,6 +37,7 @@
 //!
 //! What this can't see: threads that interleave, actix, the kernel itself. Those have tests of their own.
 
+mod account;
 mod act;
 mod backplane;
 mod client;
@@ -36,12 +45,15 @@ mod connection;
 mod fate;
 mod front;
 mod happened;
+mod incoming;
 mod message;
 mod model;
 mod network;
 mod random;
+mod reader;
 mod server;
 mod settings;
+mod stream;
 mod trace;
 mod world;
 

@@ -1,7 +1,4 @@
-//! The bytes that scripted clients send, and what they read of the server's.
-
-use bayeux_engine::HEADROOM;
-use serde_json::Value;
+//! The bytes that scripted clients send.
 
 /// A message of a client, to be written into a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,14 +10,78 @@ pub(crate) struct Request {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Handshake,
-    /// With the timeout that it asks for, in milliseconds.
-    Connect(Option<u64>),
+    Handshake(Wish),
+    Connect(Connect),
     Subscribe(Vec<&'static str>),
     Unsubscribe(&'static str),
     /// The message's number and how many bytes of padding it carries.
     Publish(&'static str, u64, usize),
     Disconnect,
+}
+
+/// A connect, and what it says besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Connect {
+    pub(crate) way: Way,
+    /// The timeout that it asks for, in milliseconds.
+    pub(crate) timeout: Option<u64>,
+    /// The number of the last reply that was read to its end.
+    pub(crate) ack: Option<u64>,
+    /// How many deliveries were received.
+    pub(crate) gap: Option<u64>,
+}
+
+/// How a client gets its deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Poll,
+    Socket,
+    EventSource,
+    Iframe,
+    XhrStreaming,
+}
+
+/// The extension that a handshake asks for, or its reply grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Nothing,
+    Ack,
+    Gap,
+}
+
+impl Way {
+    const fn name(self) -> &'static str {
+        match self {
+            // On a socket too, so that a connect can go anywhere.
+            Self::Poll | Self::Socket => "long-polling",
+            Self::EventSource => "eventsource",
+            Self::Iframe => "iframe",
+            Self::XhrStreaming => "xhr-streaming",
+        }
+    }
+
+    /// A browser's request that has no body: so nothing but the connect can be in it.
+    pub(crate) const fn is_get(self) -> bool {
+        matches!(self, Self::EventSource | Self::Iframe)
+    }
+}
+
+impl Connect {
+    /// One without a word besides.
+    pub(crate) const fn plain(way: Way, timeout: Option<u64>) -> Self {
+        Self { way, timeout, ack: None, gap: None }
+    }
+
+    fn encode(&self) -> String {
+        let object = |name: &str, fields: [(&str, Option<u64>); 2]| {
+            let fields = fields.iter().filter_map(|(key, value)| value.map(|value| format!(r#""{key}":{value}"#)));
+            let fields: Vec<String> = fields.collect();
+            if fields.is_empty() { String::new() } else { format!(r#","{name}":{{{}}}"#, fields.join(",")) }
+        };
+        let advice = object("advice", [("timeout", self.timeout), ("", None)]);
+        let ext = object("ext", [("ack", self.ack), ("gap", self.gap)]);
+        format!(r#""connectionType":"{}"{advice}{ext}"#, self.way.name())
+    }
 }
 
 /// Encodes a batch of one session.
@@ -33,12 +94,19 @@ pub(crate) fn encode(session: Option<&str>, batch: &[Request]) -> String {
 fn message(client: &str, request: &Request) -> String {
     let id = request.id;
     match &request.kind {
-        Kind::Handshake => format!(
-            r#"{{"channel":"/meta/handshake","id":{id},"version":"1.0","supportedConnectionTypes":["websocket","long-polling"]}}"#
-        ),
-        Kind::Connect(timeout) => {
-            let advice = timeout.map_or_else(String::new, |timeout| format!(r#","advice":{{"timeout":{timeout}}}"#));
-            format!(r#"{{"channel":"/meta/connect","id":{id}{client},"connectionType":"long-polling"{advice}}}"#)
+        Kind::Handshake(wish) => {
+            let ext = match wish {
+                Wish::Nothing => "",
+                Wish::Ack => r#","ext":{"ack":true,"gap":true}"#,
+                Wish::Gap => r#","ext":{"gap":true}"#,
+            };
+            let types = r#"["websocket","long-polling"]"#;
+            format!(
+                r#"{{"channel":"/meta/handshake","id":{id},"version":"1.0","supportedConnectionTypes":{types}{ext}}}"#
+            )
+        }
+        Kind::Connect(connect) => {
+            format!(r#"{{"channel":"/meta/connect","id":{id}{client},{}}}"#, connect.encode())
         }
         Kind::Subscribe(patterns) => {
             format!(r#"{{"channel":"/meta/subscribe","id":{id}{client},"subscription":{patterns:?}}}"#)
@@ -52,71 +120,4 @@ fn message(client: &str, request: &Request) -> String {
         }
         Kind::Disconnect => format!(r#"{{"channel":"/meta/disconnect","id":{id}{client}}}"#),
     }
-}
-
-/// A message of the server, read once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Incoming {
-    Event(u64),
-    Reply(Reply),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reply {
-    pub(crate) id: u64,
-    /// It answers a handshake.
-    pub(crate) handshake: bool,
-    pub(crate) successful: bool,
-    pub(crate) client_id: Option<String>,
-    /// The number in front of the error's text.
-    pub(crate) error: Option<String>,
-    pub(crate) advice: Option<Advice>,
-}
-
-impl Reply {
-    pub(crate) fn is_unknown_session(&self) -> bool {
-        self.error.as_deref().is_some_and(|error| error.starts_with("402:"))
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Advice {
-    pub(crate) reconnect: String,
-    pub(crate) interval: u64,
-}
-
-/// Reads a frame of the engine. What is not as it must be is said in words.
-pub(crate) fn parse(frame: &[u8]) -> Result<Vec<Incoming>, String> {
-    let messages: Vec<Value> = serde_json::from_slice(&frame[HEADROOM..]).map_err(|error| error.to_string())?;
-    messages.iter().map(incoming).collect()
-}
-
-fn incoming(message: &Value) -> Result<Incoming, String> {
-    if let Some(data) = message.get("data") {
-        let number = data["m"].as_u64().ok_or_else(|| format!("data is not what was published: {data}"))?;
-        let fields: Vec<&String> = message.as_object().map(|fields| fields.keys().collect()).unwrap_or_default();
-        if fields != ["channel", "data"] {
-            return Err(format!("an event has the fields {fields:?}"));
-        }
-        return Ok(Incoming::Event(number));
-    }
-    let id = message["id"].as_u64().ok_or_else(|| format!("a reply without its id: {message}"))?;
-    let successful = message["successful"].as_bool().ok_or_else(|| format!("neither successful nor not: {message}"))?;
-    let text = |name: &str| message[name].as_str().map(str::to_owned);
-    let advice = match message.get("advice") {
-        None => None,
-        Some(advice) => Some(whole(advice).ok_or_else(|| format!("advice is not whole: {message}"))?),
-    };
-    let connect = message["channel"] == "/meta/connect";
-    if connect && advice.is_none() {
-        return Err(format!("a connect reply without advice: {message}"));
-    }
-    let handshake = message["channel"] == "/meta/handshake";
-    Ok(Incoming::Reply(Reply { id, handshake, successful, client_id: text("clientId"), error: text("error"), advice }))
-}
-
-/// Stock clients keep what they last got, so what is left out would be forgotten.
-fn whole(advice: &Value) -> Option<Advice> {
-    advice["timeout"].as_u64()?;
-    Some(Advice { reconnect: advice["reconnect"].as_str()?.to_owned(), interval: advice["interval"].as_u64()? })
 }

@@ -1,26 +1,33 @@
 //! `Model`: what must be true, told from the calls alone. It knows nothing of shards, outboxes or links; it keeps, for each
 //! session, who may use it, what is due to it in which order, and until when it must not end.
 
+mod acks;
+mod ask;
+mod browsers;
 mod claim;
+mod connects;
 mod delivery;
 mod fate;
+mod gap;
 mod reply;
+mod streams;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
-use bayeux_engine::{Carrier, Config, Origin, Time};
+use bayeux_engine::{BrowserId, Config, Time};
 
+use acks::Acks;
+use browsers::Room;
 use claim::{Binding, Claim};
 pub(crate) use delivery::matches;
+use gap::Gap;
 pub(crate) use reply::Place;
+use streams::Stream;
 
-use crate::{
-    connection::ConnectionKey,
-    message::{Kind, Request},
-};
+use crate::{connection::ConnectionKey, message::Kind};
 
 /// What the engine did wrong, in words.
 pub(crate) type Verdict = Result<(), String>;
@@ -72,6 +79,14 @@ pub(crate) struct Session {
     /// Something last happened.
     seen: Time,
     may_overflow: bool,
+    extension: Extension,
+}
+
+/// What a session promises besides.
+enum Extension {
+    Nothing,
+    Ack(Acks),
+    Gap(Gap),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +121,34 @@ struct Asked {
     claim: Claim,
     /// The socket takes its session over, unless that is gone.
     adopts: bool,
-    /// A held connect is to be answered by then.
-    due: Option<Time>,
+    /// Nothing else is in its batch.
+    alone: bool,
+    is_socket: bool,
+    /// A connect that takes nothing over, since the session's stream is another request.
+    beside: bool,
+    /// A connect whose response is a stream, if it is not answered at once.
+    streams: bool,
+    /// The number that its client says it has read.
+    acknowledged: Option<u64>,
+    /// What its browser's other connects leave.
+    room: Room,
+    held: Option<Held>,
+}
+
+/// A connect that was not answered at once.
+struct Held {
+    /// It is to be answered by then.
+    due: Time,
+    place: Option<HeldPlace>,
+    stream: Option<Stream>,
+}
+
+/// A place among the connects of one browser on one node.
+#[derive(Clone, Copy)]
+struct HeldPlace {
+    of: (usize, BrowserId),
+    /// It may have none, and wait all the same, for an older write.
+    is_sure: bool,
 }
 
 impl Model {
@@ -118,107 +159,6 @@ impl Model {
         Self { config, sessions, asked, adopters, used, untold, unlinked, leaving, small_inboxes }
     }
 
-    /// A batch is about to be handled.
-    pub(crate) fn ask(
-        &mut self,
-        now: Time,
-        connection: ConnectionKey,
-        origin: &Origin,
-        session: Option<&str>,
-        batch: &[Request],
-    ) {
-        let mut origin = origin.clone();
-        if let (true, Carrier::Socket { may_adopt, .. }) = (self.adopters.contains(&connection), &mut origin.carrier) {
-            *may_adopt = None;
-        }
-        for request in batch {
-            let could_adopt = may_adopt(&origin);
-            // One that is over is unknown to everybody alike.
-            let known = session.and_then(|id| self.sessions.get_mut(id)).filter(|known| known.life == Life::Live);
-            let claim = match (&request.kind, known) {
-                (Kind::Handshake, _) | (_, None) => Claim::Owner,
-                (_, Some(known)) => known.binding.claim(now, known.node, &mut origin, &self.config, &mut self.used),
-            };
-            if let (true, Some(known)) = (claim == Claim::Owner, session.and_then(|id| self.sessions.get_mut(id))) {
-                known.seen = now;
-            }
-            let (kind, session) = (request.kind.clone(), session.map(str::to_owned));
-            let adopts = could_adopt && !may_adopt(&origin);
-            if adopts {
-                self.adopters.insert(connection);
-            }
-            self.asked.insert(request.id, Asked { connection, kind, session, claim, adopts, due: None });
-        }
-    }
-
-    /// A connect of the batch just handled was not answered: it is held.
-    pub(crate) fn hold(&mut self, now: Time, connection: ConnectionKey, batch: &[Request]) -> Verdict {
-        for request in batch {
-            let Some(asked) = self.asked.get_mut(&request.id) else {
-                continue;
-            };
-            let Kind::Connect(wish) = asked.kind else {
-                return Err(format!("request {} was not answered at once", request.id));
-            };
-            let Some(session) = asked.session.as_ref().and_then(|id| self.sessions.get_mut(id)) else {
-                return Err(format!("connect {} was held for an unknown session", request.id));
-            };
-            if asked.claim == Claim::Foreign || session.life != Life::Live {
-                let (claim, life) = (asked.claim, session.life);
-                return Err(format!("connect {} of a session was held: {claim:?}, {life:?}", request.id));
-            }
-            let wish = wish.map_or(self.config.timeout, Duration::from_millis).min(self.config.timeout);
-            let at_once = !std::mem::replace(&mut session.connected, true);
-            let at_once = at_once || self.leaving.contains_key(&session.node);
-            let due = if at_once { now } else { now + wish };
-            asked.due = Some(due);
-            session.receives(now, connection);
-            session.alive_until = due + self.config.max_interval;
-        }
-        Ok(())
-    }
-
-    /// A connection has no link to the session any more: what it was asked there is not answered, and not due.
-    pub(crate) fn release(&mut self, now: Time, connection: ConnectionKey, session: Option<&str>) {
-        self.asked.retain(|_, asked| asked.connection != connection || asked.session.as_deref() != session);
-        if let Some(session) = session.and_then(|id| self.sessions.get_mut(id)) {
-            session.seen = now;
-            session.write_ends(now, connection, &self.config);
-            if session.receiver == Some(connection) {
-                session.receiver = None;
-                // Behind a write that was stuck it may have expired already.
-                if now < session.alive_until {
-                    session.alive_until = now + self.config.max_interval;
-                }
-            }
-        }
-    }
-
-    /// A session was exported and adopted: nobody receives for it.
-    pub(crate) fn transfer(&mut self, now: Time, session: &str, to: usize) {
-        if let Some(session) = self.sessions.get_mut(session) {
-            if session.node != to {
-                session.node = to;
-                session.binding.leave_home();
-            }
-            session.receiver = None;
-            session.alive_until = session.alive_until.min(now + self.config.max_interval);
-        }
-    }
-
-    /// A connection is gone: what it was asked is not answered any more.
-    pub(crate) fn forget(&mut self, connection: ConnectionKey) {
-        self.asked.retain(|_, asked| asked.connection != connection);
-    }
-
-    /// The response of a request over HTTP is complete.
-    pub(crate) fn finished(&self, connection: ConnectionKey) -> Verdict {
-        match self.asked.iter().find(|(_, asked)| asked.connection == connection) {
-            Some((id, _)) => Err(format!("the response is complete, but request {id} was not answered")),
-            None => Ok(()),
-        }
-    }
-
     /// Sessions that are alive as far as can be told.
     pub(crate) fn live(&self) -> impl Iterator<Item = (&String, &Session)> {
         self.sessions.iter().filter(|(_, session)| session.life == Life::Live)
@@ -226,18 +166,24 @@ impl Model {
 
     /// Whether nothing is late. `idle` tells whether a connection waits for something to write.
     pub(crate) fn check_time(&self, now: Time, idle: impl Fn(ConnectionKey) -> bool) -> Verdict {
+        self.check_browsers(now)?;
         for (id, asked) in &self.asked {
             let session = asked.session.as_ref().and_then(|id| self.sessions.get(id));
-            let (Some(due), Some(session)) = (asked.due, session) else {
+            let (Some(held), Some(session)) = (&asked.held, session) else {
                 continue;
             };
-            let late = now > due.max(session.write_ended) + PATIENCE;
-            if late && session.writing.is_none() && idle(asked.connection) {
-                return Err(format!("connect {id} was due at {} and is not answered", due.as_millis()));
+            if session.writing.is_some() || !idle(asked.connection) {
+                continue;
+            }
+            if now > held.due.max(session.write_ended) + PATIENCE {
+                return Err(format!("connect {id} was due at {} and is not answered", held.due.as_millis()));
+            }
+            if let Some(stream) = held.stream.as_ref().filter(|_| session.life == Life::Live) {
+                stream.check(now, session.write_ended, &self.config)?;
             }
         }
-        for (_, session) in self.live() {
-            let Some(due) = session.due.iter().find(|due| !due.optional) else {
+        for (id, session) in self.live() {
+            let Some(due) = self.waits(id, session) else {
                 continue;
             };
             let late = now > due.since.max(session.write_ended) + DELIVERY_PATIENCE;
@@ -248,12 +194,43 @@ impl Model {
         Ok(())
     }
 
-    /// After everything was given time: nothing is due to this session or on its way, and it has these subscriptions.
-    pub(crate) fn check_settled(&self, session: &str, wanted: &BTreeSet<&'static str>) -> Verdict {
+    /// What waits for the connection that receives, though nothing stands against it.
+    fn waits<'a>(&'a self, id: &str, session: &'a Session) -> Option<&'a Due> {
+        let Extension::Ack(acks) = &session.extension else {
+            return session.due.iter().find(|due| !due.optional);
+        };
+        // With the reply to a connect alone, and on a stream no second time.
+        let connect = self.asked.values().find(|asked| {
+            asked.held.is_some() && Some(asked.connection) == session.receiver && asked.session.as_deref() == Some(id)
+        });
+        let stream = connect?.held.as_ref().and_then(|held| held.stream.as_ref());
+        session.due.get(acks.sent(stream))
+    }
+
+    /// No more sessions are on a node than may live: a client that is gone leaves none, and none whose connection takes nothing.
+    pub(crate) fn check_sessions(&self, now: Time, node: usize, there: usize) -> Verdict {
+        let config = &self.config;
+        // It connected; its hold, or its stream's last beat, passed; a write was in its way; then it was given its time.
+        let hold = config.timeout.max(config.stream_heartbeat) + config.write_timeout + WRITE_GRACE;
+        let most = hold + config.interval.max(config.timeout) + config.max_interval + PATIENCE * 2;
+        let may_live = |session: &&Session| session.node == node && now <= session.seen.max(session.alive_until) + most;
+        let living = self.live().filter(|(_, session)| may_live(session)).count();
+        if there <= living { Ok(()) } else { Err(format!("{there} sessions are on node {node}, {living} may live")) }
+    }
+
+    /// After everything was given time: nothing is due to this session or on its way, its client counts so many deliveries, and it
+    /// has these subscriptions.
+    pub(crate) fn check_settled(&self, session: &str, wanted: &BTreeSet<&'static str>, count: u64) -> Verdict {
         let Some(session) = self.sessions.get(session) else {
             return Err("a client has a session that was never made".into());
         };
-        if let Some(due) = session.due.iter().find(|due| !due.optional) {
+        match &session.extension {
+            Extension::Ack(acks) => acks.check_settled()?,
+            Extension::Gap(gap) => gap.check_settled(count, session.perhaps())?,
+            Extension::Nothing => {}
+        }
+        let acks = matches!(session.extension, Extension::Ack(_));
+        if let Some(due) = session.due.iter().find(|due| !due.optional && !acks) {
             return Err(format!("event {} was never delivered", due.number));
         }
         if let Some((number, connection)) = session.travelling.iter().next() {
@@ -284,8 +261,4 @@ impl Session {
         self.due.clear();
         self.receiver = None;
     }
-}
-
-const fn may_adopt(origin: &Origin) -> bool {
-    matches!(origin.carrier, Carrier::Socket { may_adopt: Some(_), .. })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bayeux_engine::Carrier;
 
 use crate::{
-    connection::{ConnectionKey, Path, Sent, Write},
+    connection::{ConnectionKey, Path, Write},
     world::{Event, World},
 };
 
@@ -17,12 +17,7 @@ impl World<'_> {
     pub(crate) fn begin_write(&mut self, key: ConnectionKey, write: Write) {
         let now = self.now;
         let connection = &mut self.connections[key];
-        connection.kernel.stream.push_back(Sent {
-            messages: write.messages.clone(),
-            session: write.session.clone(),
-            length: write.length,
-            arrived: 0,
-        });
+        connection.kernel.expect(write.piece.clone());
         let server = &mut connection.server;
         server.writing = Some(write);
         server.writes += 1;
@@ -38,10 +33,11 @@ impl World<'_> {
         let connection = &mut self.connections[key];
         let kernel = &mut connection.kernel;
         if let Some(write) = &mut connection.server.writing {
-            let part = (kernel.capacity - kernel.used).min(write.length - write.taken);
+            let length = write.piece.length;
+            let part = (kernel.capacity - kernel.used).min(length - write.taken);
             write.taken += part;
             kernel.used += part;
-            if write.taken == write.length {
+            if write.taken == length {
                 self.write_is_complete(key);
             }
         }
@@ -65,22 +61,30 @@ impl World<'_> {
         let Some(write) = self.connections[key].server.writing.take() else {
             return;
         };
-        let events: Vec<u64> = write.events().collect();
+        let Write { piece, lent, .. } = write;
+        let (session, events) = (piece.session.as_deref(), piece.events());
         let connection = &self.connections[key];
-        let (node, is_socket) = (connection.engine, connection.is_socket);
-        self.model.commit(self.now, key, write.session.as_deref(), &events);
+        let (node, goes_on) = (connection.engine, connection.is_socket || !piece.last);
+        self.model.commit(self.now, key, session, &events);
+        if !events.is_empty() && !self.counts(key, session) {
+            self.model.astray(session);
+        }
         if connection.path == Path::Dead || !connection.client_open {
             self.model.lose(key);
         }
-        for ticket in write.lent {
+        for ticket in lent {
             self.nodes[node].server.confirm(self.now, ticket);
         }
-        if is_socket {
-            return;
+        if !goes_on {
+            self.response_is_complete(key, session);
         }
+    }
+
+    /// Nothing more comes on a connection over HTTP.
+    pub(crate) fn response_is_complete(&mut self, key: ConnectionKey, session: Option<&str>) {
         let verdict = self.model.finished(key);
         self.expect(verdict);
-        self.model.release(self.now, key, write.session.as_deref());
+        self.model.release(self.now, key, session);
         self.connections[key].server_open = false;
         self.note(format_args!("{key} is complete"));
     }
@@ -97,13 +101,15 @@ impl World<'_> {
         let count = if self.random.percent(70) { used } else { self.random.between(1, used) };
         let connection = &mut self.connections[key];
         let whole = connection.kernel.arrive(count as usize);
-        for sent in whole {
-            self.client_receives(key, &sent);
+        for piece in whole {
+            self.client_receives(key, &piece);
         }
         self.fill_kernel(key);
+        // In the same poll in which the write was completed: what was lent to it is confirmed before anything else.
         if self.connections[key].is_socket {
-            // In the same poll in which the write was completed: what was lent to it is confirmed before anything else.
             self.poll_socket(key);
+        } else if self.connections[key].server.streams {
+            self.poll_stream(key);
         }
         let connection = &self.connections[key];
         if connection.kernel.used == 0 && connection.kernel.closing {

@@ -4,16 +4,22 @@ use std::time::Duration;
 
 use bayeux_engine::Config;
 
-use crate::random::Random;
+use crate::{message::Way, random::Random};
 
 pub(crate) const CHANNELS: [&str; 5] = ["/a", "/a/b", "/a/b/c", "/b/x", "/c"];
 pub(crate) const PATTERNS: [&str; 9] = ["/a", "/a/b", "/a/b/c", "/c", "/a/*", "/a/**", "/b/*", "/**", "/*"];
+
+const ALL_WAYS: [Way; 5] = [Way::Poll, Way::Socket, Way::EventSource, Way::Iframe, Way::XhrStreaming];
 
 pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) nodes: usize,
     pub(crate) shards: usize,
     pub(crate) clients: usize,
+    /// How clients may get their deliveries.
+    pub(crate) ways: &'static [Way],
+    /// Per cent of the clients that are a further tab of some other's browser.
+    pub(crate) tabs: u64,
     /// How long clients act and faults happen.
     pub(crate) busy: Duration,
     /// Milliseconds between two acts of a client, at most.
@@ -38,7 +44,13 @@ impl Settings {
         config.meta_connect_deliver_only = random.percent(70);
         config.trust_client_session = random.percent(15);
         config.max_batch_bytes = random.pick(&[1, 400, 128 * 1024]);
+        // Who gets little at a time and is not held still gets on.
+        let slow = config.max_batch_bytes > 400 && random.percent(50);
+        config.multi_session_interval = Duration::from_millis(if slow { 2000 } else { 100 });
         config.max_queue = random.pick(&[8, 1024, 1024, 1024]);
+        config.stream_heartbeat = millis(random, &[1000, 3000, 5000]);
+        config.max_stream_bytes = random.pick(&[1, 300, 2000, 1 << 20]);
+        config.max_sessions_per_browser = random.pick(&[0, 1, 2, 4]);
         if small_inboxes {
             config.max_inbox_bytes = 900;
         }
@@ -50,6 +62,8 @@ impl Settings {
             nodes: random.pick(&[1, 2, 2]),
             shards: random.between(3, 5) as usize,
             clients: random.between(3, 7) as usize,
+            ways: random.pick(&[&ALL_WAYS[..2], &ALL_WAYS, &ALL_WAYS, &ALL_WAYS[2..]]),
+            tabs: random.pick(&[0, 30, 100]),
             busy: Duration::from_millis(random.between(3000, 12_000)),
             pause: random.pick(&[100, 400, 1000]),
             small_inboxes,

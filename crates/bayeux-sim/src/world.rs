@@ -14,8 +14,8 @@ use bayeux_engine::{Engine, Time};
 use crate::{
     Happened,
     backplane::{Driver, Repeat},
-    client::{Client, Timer},
-    connection::{Batch, Connection, ConnectionKey},
+    client::{Browser, Client, Timer},
+    connection::{Batch, Connection, ConnectionKey, WIDE},
     model::{Model, Verdict},
     random::Random,
     server::Server,
@@ -110,6 +110,7 @@ pub(crate) struct World<'a> {
     pub(crate) trace: Trace,
     pub(crate) nodes: Vec<Node>,
     pub(crate) connections: Vec<Connection>,
+    pub(crate) browsers: Vec<Browser>,
     pub(crate) clients: Vec<Client>,
     pub(crate) model: Model,
     /// What went wrong first.
@@ -140,6 +141,7 @@ impl<'a> World<'a> {
             trace: Trace::new(keep_trace),
             nodes: Vec::new(),
             connections: Vec::new(),
+            browsers: Vec::new(),
             clients: Vec::new(),
             model,
             violation: None,
@@ -310,6 +312,9 @@ impl<'a> World<'a> {
         let verdict = self.model.check_time(self.now, idle);
         self.expect(verdict);
         for node in 0..self.nodes.len() {
+            let sessions = self.nodes[node].server.engine().sessions();
+            let verdict = self.model.check_sessions(self.now, node, sessions);
+            self.expect(verdict);
             let verdict = self.model.check_wanted(self.now, node, &self.nodes[node].driver.wanted);
             self.expect(verdict);
         }
@@ -319,14 +324,15 @@ impl<'a> World<'a> {
 
 /// The end of a run.
 impl World<'_> {
-    /// No more faults; whoever stalled reads again.
+    /// No more faults; whoever stalled reads again, and no way is narrow.
     pub(crate) fn heal(&mut self) {
         self.healed = true;
         if self.nodes.len() == 2 {
             self.join_nodes();
         }
         for key in 0..self.connections.len() {
-            self.connections[key].kernel.stalled = false;
+            let kernel = &mut self.connections[key].kernel;
+            (kernel.stalled, kernel.capacity) = (false, WIDE);
             self.move_bytes(key);
         }
         self.send_told();
@@ -338,7 +344,7 @@ impl World<'_> {
         for client in 0..self.clients.len() {
             let it = &self.clients[client];
             let verdict = match &it.session {
-                Some(session) => self.model.check_settled(session, &it.wanted),
+                Some(session) => self.model.check_settled(session, &it.wanted, it.account.count),
                 None => Err("has no session".into()),
             };
             self.expect(verdict.map_err(|what| format!("client {client}, at rest: {what}")));
@@ -354,8 +360,13 @@ impl World<'_> {
             }
         }
         for key in 0..self.connections.len() {
-            if self.connections[key].client_open && self.connections[key].is_socket && self.random.percent(50) {
+            let connection = &self.connections[key];
+            let (is_open, streams) = (connection.client_open, connection.server.streams);
+            if is_open && (connection.is_socket || streams) && self.random.percent(50) {
                 self.client_closes(key);
+            } else if is_open && streams {
+                // Its machine is switched off.
+                self.cut(key, false);
             }
         }
     }

@@ -29,8 +29,8 @@ enum Task {
     /// Install what the tests need; quick when all is there.
     ///
     /// Needs Node.js, npm and Python 3. Installs the pinned npm packages and a Python virtual environment in
-    /// crates/bayeux-cli/tests/peers, and Chromium and what Python lacks as Debian packages if this is root and apt-get is
-    /// there; otherwise it says which to install.
+    /// crates/bayeux-cli/tests/peers, and Chromium, nginx, haproxy, openssl and what Python lacks as Debian packages if this is
+    /// root and apt-get is there; otherwise it says which to install. Services that come with them are not started.
     Setup,
     /// Run every test and check, or some of them.
     ///

@@ -35,7 +35,8 @@ pub(crate) enum What {
     Tidy,
     /// The same as cargo xtask spec-check.
     Spec,
-    /// Real clients against the release binary (after setup): npm cometd, npm faye, aiocometd, Chromium.
+    /// Real clients against the release binary (after setup): npm cometd, npm faye, aiocometd, Chromium; also behind nginx and
+    /// haproxy.
     Peers,
     /// The conformance suite against the release binary, on both fronts, and against npm faye and npm cometd.
     Conformance,

@@ -6,6 +6,7 @@ mod dependencies;
 mod length;
 mod limits;
 mod purity;
+mod quotes;
 mod results;
 pub(crate) mod source;
 mod words;
@@ -46,5 +47,6 @@ fn of_the_whole(sources: &[Source]) -> Result<Vec<Finding>> {
     let crates = crate_count::count(&workspace::tree_of_the_binary()?, &workspace::metadata_of_all()?)?;
     findings.extend(crate_count::check(architecture, crates));
     findings.extend(limits::check(source::find(sources, PAGE)?, &workspace::limits()?));
+    findings.extend(quotes::check(sources));
     Ok(findings)
 }

@@ -95,7 +95,7 @@ bayeux_mutants::defects! {
     DisconnectLeavesConnect "disconnect-leaves-connect" "a disconnect does not release the connect that is held"
         kills ["DC-002"] also [];
     DisconnectInvitesRetry "disconnect-invites-retry" "the connect that a disconnect releases advises to retry"
-        kills ["DC-003"] also [];
+        kills ["DC-003" "ST-016"] also [];
     DisconnectKeepsSession "disconnect-keeps-session" "a session goes on after its disconnect"
         kills ["DC-004" "CN-021" "DC-006" "DC-010" "SE-007"] also [];
     DisconnectAnsweredFirst "disconnect-answered-first" "over a WebSocket a disconnect is answered before the connect that it ends"
@@ -128,13 +128,13 @@ bayeux_mutants::defects! {
     UnknownPublisherAccepted "unknown-publisher-accepted" "a publish under an unknown clientId succeeds"
         kills ["PB-011" "DC-009"] also [];
     UnknownWithoutAdvice "unknown-without-advice" "an unknown clientId is refused without the advice to shake hands"
-        kills ["SE-014" "AD-007" "CN-020"] also [];
+        kills ["SE-014" "AD-007" "CN-020" "ST-031"] also [];
     /// cometd-nodejs-server; CometD's Java server had it for a while.
     BatchUnderFirstIdentity "batch-under-first-identity" "only the first message of a batch is matched with the cookie"
         kills ["SC-004"] also [];
     /// Faye, which has no cookie.
     StolenIdAccepted "stolen-id-accepted" "a clientId is accepted without its cookie"
-        kills ["SC-003" "WS-017" "SC-017"] also [];
+        kills ["SC-003" "WS-017" "SC-017" "ST-021"] also [];
     QueueSharedByBrowser "queue-shared-by-browser" "two sessions of one browser get each other's events"
         kills ["DL-018"] also [];
     /// cometd-nodejs-server.
@@ -149,13 +149,13 @@ bayeux_mutants::defects! {
     CallbackUnchecked "callback-unchecked" "any text is taken for the name of a callback"
         kills ["JP-003"] also [];
     LineSeparatorsBare "line-separators-bare" "a script carries U+2028 as it is"
-        kills ["JP-005"] also [];
+        kills ["JP-005" "ST-025"] also [];
     Cacheable "cacheable" "responses may be cached"
         kills ["ENV-018" "ALL-008" "JP-006"] also [];
     HtmlContentType "html-content-type" "responses with messages are text/html"
         kills ["ENV-003" "ALL-009"] also [];
     AckNotRedelivered "ack-not-redelivered" "what a client did not acknowledge is lost with its connection"
-        kills ["AK-003" "AK-005" "AK-008" "AK-011" "AK-012"] also [];
+        kills ["AK-003" "AK-005" "AK-008" "AK-011" "AK-012" "AK-022"] also [];
     AckRedeliversAll "ack-redelivers-all" "what a client acknowledged comes again"
         kills ["AK-004"] also [];
     /// Not seen, but near: events were pushed to a socket as soon as the session existed.
@@ -213,7 +213,7 @@ bayeux_mutants::defects! {
     RepliesCut "replies-cut" "of a batch three messages are answered"
         kills ["BT-001"] also [];
     OtherSitesAccepted "other-sites-accepted" "pages of other sites may post, as text/plain too, and open a WebSocket"
-        kills ["ENV-009" "SC-008" "WS-023"] also [];
+        kills ["ENV-009" "SC-008" "WS-023" "ST-028"] also [];
     CorsForAll "cors-for-all" "pages of all sites may come with cookies and read the replies"
         kills ["ENV-019" "ENV-020"] also [];
     EmptyFormAccepted "empty-form-accepted" "a form without messages is answered by an empty array"
@@ -330,7 +330,7 @@ bayeux_mutants::defects! {
     AckPushed "ack-pushed" "events are pushed to a WebSocket also where they are to be acknowledged"
         kills ["AK-006"] also [];
     ScriptWithoutEvents "script-without-events" "a script carries replies alone"
-        kills ["JP-007" "JP-005"] also [];
+        kills ["JP-007" "JP-005"] also ["DL-001" "US-003"];
     ConnectionEndsSession "connection-ends-session" "a session ends with the connection on which its connect is held"
         kills ["CN-022" "CN-023"] also [];
     EventsWithConnectsOnly "events-with-connects-only" "events come with replies to connects alone"
@@ -345,4 +345,107 @@ bayeux_mutants::defects! {
         kills ["ENV-021"] also [];
     RefusalEndsSession "refusal-ends-session" "a session ends when one of its requests is refused"
         kills ["MO-011" "BT-008" "PB-024"] also [];
+    /// Readers of long responses that time out.
+    StreamEndsWithEvents "stream-ends-with-events" "a stream ends with the first events on it"
+        kills ["ST-001" "ST-003"] also [];
+    StreamReplyBehindEvents "stream-reply-behind-events" "the first reply on a stream comes behind what waits"
+        kills ["ST-002"] also [];
+    NamedStreamUnknown "named-stream-unknown" "no event stream is opened by a clientId in the URL"
+        kills ["ST-003" "ST-013"] also [];
+    LinesPretty "lines-pretty" "a batch of xhr-streaming is spread over several lines"
+        kills ["ST-004" "ALL-010"] also ["DL-001" "US-003" "AK-002"];
+    PageCallsParent "page-calls-parent" "the page of an iframe calls a function of the page around, and posts nothing"
+        kills ["ST-005"] also [];
+    /// Faye.
+    QueryStreamUnknown "query-stream-unknown" "no event stream is opened by a connect in a query"
+        kills ["ST-006"] also ["AK-002"];
+    StreamTransformable "stream-transformable" "proxies may change a stream"
+        kills ["ST-007"] also [];
+    StreamSilent "stream-silent" "nothing keeps a silent stream alive"
+        kills ["ST-008" "ST-013"] also [];
+    StreamTimeoutIgnored "stream-timeout-ignored" "advice.timeout of a connect does not end its stream"
+        kills ["ST-009" "ST-010"] also [];
+    StreamTimesOut "stream-times-out" "a stream ends with the server's timeout"
+        kills ["ST-011"] also [];
+    /// Faye.
+    UnknownStreamOpen "unknown-stream-open" "a stream for a session that is unknown stays open, and silent"
+        kills ["ST-012" "ST-030"] also ["CN-009" "DC-004"];
+    PostedConnectTakesOver "posted-connect-takes-over" "a connect that is posted beside a stream ends it"
+        kills ["ST-014"] also [];
+    BesideAtOnce "beside-at-once" "a connect that is posted beside a stream is told to come back at once"
+        kills ["ST-015"] also [];
+    BesideAckIgnored "beside-ack-ignored" "a connect that is posted beside a stream acknowledges nothing"
+        kills ["AK-021"] also [];
+    /// Faye.
+    StreamJustEnds "stream-just-ends" "a stream ends without a reply"
+        kills ["ST-009" "ST-016" "ST-017" "ST-018"] also [];
+    StreamEndless "stream-endless" "a stream may carry any amount"
+        kills ["ST-018"] also [];
+    CompanyStreams "company-streams" "a connect of xhr-streaming opens a stream also in company"
+        kills ["ST-020"] also [];
+    CutStreamReceives "cut-stream-receives" "a stream whose connection is gone still receives"
+        kills ["ST-022"] also [];
+    MarkupBare "markup-bare" "scripts carry less-than signs as they are"
+        kills ["ST-025" "JP-015" "ST-001"] also [];
+    PagePostsToAll "page-posts-to-all" "the page of an iframe posts to whatever page is around it"
+        kills ["ST-026"] also [];
+    AnyParent "any-parent" "the page of an iframe posts to whatever origin its URL names"
+        kills ["ST-027"] also [];
+    EventsAlwaysNumbered "events-always-numbered" "events have an id though nothing can be sent again"
+        kills ["ST-029"] also [];
+    /// As it was in the server of this project for a while.
+    EmptyNumberIgnored "empty-number-ignored" "the number of a reply that brought nothing new acknowledges nothing"
+        kills ["AK-024"] also [];
+    /// CVE-2025-53114.
+    AckUnbounded "ack-unbounded" "what is not acknowledged is kept without a bound"
+        kills ["AK-013"] also [];
+    AckAhead "ack-ahead" "a number above the last one acknowledges what is still to be sent"
+        kills ["AK-014"] also [];
+    SupersededNumbered "superseded-numbered" "the reply to a superseded connect has a number to acknowledge"
+        kills ["AK-016" "AK-020"] also [];
+    /// CometD's Java server, by default.
+    AckEventsApart "ack-events-apart" "over a WebSocket events come in front of the message with their number"
+        kills ["AK-017"] also [];
+    StreamEventsUnnumbered "stream-events-unnumbered" "events on a stream have no number to acknowledge"
+        kills ["AK-018" "AK-019" "AK-021" "AK-022" "AK-024"] also [];
+    LastEventIgnored "last-event-ignored" "Last-Event-ID acknowledges nothing"
+        kills ["AK-019" "GP-007"] also [];
+    AckForced "ack-forced" "any ext.ack of a handshake is taken for a wish"
+        kills ["AK-023"] also [];
+    GapAlwaysTold "gap-always-told" "each reply to a connect names a gap, asked for or not"
+        kills ["GP-001"] also [];
+    GapUnasked "gap-unasked" "who did not offer gap is told of gaps"
+        kills ["GP-002"] also [];
+    GapMissesOne "gap-misses-one" "of what is missing one is not counted"
+        kills ["GP-003" "GP-006" "GP-007"] also [];
+    GapCountsWaiting "gap-counts-waiting" "what still waits is said to be missing"
+        kills ["GP-004"] also [];
+    GapNonsenseAnswered "gap-nonsense-answered" "a count that makes no sense is taken for 0"
+        kills ["GP-005"] also [];
+    GapHeld "gap-held" "a connect that is told of a gap is held"
+        kills ["GP-006"] also [];
+    GapBesideAck "gap-beside-ack" "who offers ack and gap is told of both"
+        kills ["GP-008"] also [];
+    CrowdWithoutInterval "crowd-without-interval" "a session that is told of others of its browser may connect at once"
+        kills ["MC-001" "AD-003"] also [];
+    CrowdForEver "crowd-for-ever" "a session that was told of others of its browser is told so for ever"
+        kills ["MC-002" "AD-005"] also [];
+    MoveLosesWaiting "move-loses-waiting" "what waits is lost when a session goes on over another transport"
+        kills ["MV-001" "MV-002" "MV-003" "WS-019"] also [];
+    MoveRepeatsLast "move-repeats-last" "the last event comes again when a session goes on over another transport"
+        kills ["MV-002" "MV-003"] also [];
+    ScriptShown "script-shown" "a browser may show a script as a page"
+        kills ["JP-016"] also [];
+    ScriptTakesEvents "script-takes-events" "events come with any script"
+        kills ["JP-017"] also [];
+    /// CometD and Faye.
+    ScriptCookieTrusted "script-cookie-trusted" "a script element of another site acts by the cookie of its browser"
+        kills ["JP-018" "JP-019"] also [];
+    CallbackDotRefused "callback-dot-refused" "the name of a callback has no dots"
+        kills ["JP-020"] also [];
+    /// Faye.
+    CallbackDashRefused "callback-dash-refused" "the name of a callback has no dashes"
+        kills ["JP-021"] also [];
+    CrossOriginRefused "cross-origin-refused" "cross-origin-long-polling is offered and refused"
+        kills ["LP-001"] also [];
 }

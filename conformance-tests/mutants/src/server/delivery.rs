@@ -3,11 +3,14 @@
 use crate::channel::{self, Kind, kind};
 use crate::defect::Defect;
 use crate::message::{self, Message, failure, success, unknown};
+use crate::session::Release;
 use crate::world::{State, World};
 use serde_json::Value;
 
 /// How many events wait for a session; later ones are dropped.
 const MAX_QUEUE: usize = 20_000;
+/// How many may be unacknowledged; one more ends the session.
+const MAX_UNACKNOWLEDGED: usize = 200;
 
 impl World {
     /// A publish, and its acknowledgement.
@@ -134,6 +137,11 @@ impl World {
             if session.backlog() + copies > MAX_QUEUE || (self.has(Defect::QueueCut) && session.queue.len() == 40) {
                 continue;
             }
+            if session.ack.is_some() && session.backlog() >= MAX_UNACKNOWLEDGED && !self.has(Defect::AckUnbounded) {
+                // What can't be kept ends the session, below.
+                session.is_over = true;
+                continue;
+            }
             session.delivered += 1;
             if self.has(Defect::EveryFiftiethLost) && session.delivered.is_multiple_of(50) {
                 continue;
@@ -143,6 +151,9 @@ impl World {
             if self.has(Defect::FifthOvertakes) && length.is_multiple_of(5) {
                 session.queue.swap(length - 1, length - 2);
             }
+        }
+        for (_, mut over) in state.sessions.extract_if(|_, session| session.is_over) {
+            over.release(Release::Timeout);
         }
         if self.has(Defect::QueueSharedByBrowser) {
             for session in state.sessions.values_mut().filter(|session| browsers.contains(&session.browser)) {

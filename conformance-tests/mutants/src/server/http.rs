@@ -1,17 +1,19 @@
 //! Requests over HTTP: JSON and forms that are posted, callback-polling by GET, and the upgrade to a WebSocket.
 
+use crate::body::{Body, Reply, refuse};
 use crate::cookie::Browser;
 use crate::defect::Defect;
+use crate::framing::{Framing, json, named_connect, script_json};
 use crate::message::{self, Malformed, Message, read_batch};
 use crate::websocket;
 use crate::world::{Origin, World};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
-    HeaderValue, ORIGIN, SET_COOKIE, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_DISPOSITION,
+    CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, SET_COOKIE, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,9 +21,9 @@ use std::time::Duration;
 /// The largest body that is read.
 const MAX_BODY: usize = 4 << 20;
 /// The longest name of a callback.
-const MAX_CALLBACK: usize = 100;
-
-type Reply = Response<Full<Bytes>>;
+const MAX_CALLBACK: usize = 64;
+/// Whose sessions those are that pages of other sites make.
+const ELSEWHERE: &str = "elsewhere";
 
 /// How the messages of a response are written.
 enum Form {
@@ -56,9 +58,17 @@ pub(crate) async fn serve(
         if answered.count == TIRED {
             reply = answered.last.take().unwrap_or(reply);
         }
-        answered.last = Some(reply.clone());
+        answered.last = again(&reply);
     }
     Ok(reply)
+}
+
+/// The same response again, unless it is a stream.
+fn again(reply: &Reply) -> Option<Reply> {
+    let mut copy = Reply::new(reply.body().again()?);
+    *copy.status_mut() = reply.status();
+    *copy.headers_mut() = reply.headers().clone();
+    Some(copy)
 }
 
 async fn answer(world: &Arc<World>, request: Request<Incoming>) -> std::io::Result<Reply> {
@@ -75,7 +85,7 @@ async fn answer(world: &Arc<World>, request: Request<Incoming>) -> std::io::Resu
     let answered = match *request.method() {
         Method::OPTIONS if world.has(Defect::CorsForAll) => Ok(refuse(StatusCode::NO_CONTENT)),
         Method::GET if request.headers().contains_key(UPGRADE) => websocket::upgrade(world.clone(), request, browser),
-        Method::GET => script(world, &request, browser).await,
+        Method::GET => get(world, &request, browser).await,
         Method::POST => post(world, request, browser).await,
         _ => Err(StatusCode::METHOD_NOT_ALLOWED),
     };
@@ -89,13 +99,6 @@ async fn answer(world: &Arc<World>, request: Request<Incoming>) -> std::io::Resu
         reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     }
     Ok(reply)
-}
-
-/// An empty response of this status.
-fn refuse(status: StatusCode) -> Reply {
-    let mut response = Response::default();
-    *response.status_mut() = status;
-    response
 }
 
 async fn post(world: &Arc<World>, request: Request<Incoming>, browser: Browser) -> Result<Reply, StatusCode> {
@@ -113,32 +116,106 @@ async fn post(world: &Arc<World>, request: Request<Incoming>, browser: Browser) 
     let body = read(world, request.into_body()).await?;
     let batch = if is_form { messages_of_form(world, &body).await } else { understand(world, &body).await };
     if batch.is_err() && world.has(Defect::BrokenBatchRun) {
-        world.receive(&message::read_beginning(&body), &Origin { browser: browser.clone(), socket: None });
+        world.receive(&message::read_beginning(&body), &Origin::http(browser.clone()));
     }
     let batch = batch?;
     if world.has(Defect::OddIdEndsConnection) && batch.iter().any(message::has_odd_id) {
         return Err(DROPPED);
     }
-    Ok(run(world, &batch, browser, Form::Json).await)
+    let alone = batch.len() == 1 || world.has(Defect::CompanyStreams);
+    let lines = batch.iter().find(|message| opens(message) == Some("xhr-streaming")).filter(|_| alone);
+    if let Some(connect) = lines {
+        return Ok(world.stream(connect, &Origin::http(browser), Framing::Lines));
+    }
+    Ok(run(world, &batch, Origin::http(browser), Form::Json).await)
 }
 
-async fn script(world: &Arc<World>, request: &Request<Incoming>, browser: Browser) -> Result<Reply, StatusCode> {
+/// The connection type of a connect.
+fn opens(message: &Message) -> Option<&str> {
+    let kind = message::text(message, "connectionType")?;
+    (message::channel(message) == "/meta/connect").then_some(kind)
+}
+
+/// A GET: a stream that is opened by its URL or by a connect in its query, or a script.
+async fn get(world: &Arc<World>, request: &Request<Incoming>, browser: Browser) -> Result<Reply, StatusCode> {
     let query = request.uri().query().unwrap_or_default().as_bytes();
+    let field = |wanted: &str| {
+        form_urlencoded::parse(query).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    let accepts =
+        request.headers().get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
+    let name = request.uri().path().strip_prefix("/bayeux/").filter(|name| !name.is_empty());
+    if let Some(name) = name.filter(|_| accepts && field("message").is_none() && !world.has(Defect::NamedStreamUnknown))
+    {
+        return stream(world, request, browser, &named_connect(name), Framing::Events);
+    }
     let batch = messages_of_form(world, query).await?;
-    let callback = form_urlencoded::parse(query).find(|(name, _)| name == "jsonp").map(|(_, value)| value.into_owned());
+    if field("jsonp").is_none() {
+        match batch.as_slice() {
+            [connect] if opens(connect) == Some("eventsource") && !world.has(Defect::QueryStreamUnknown) => {
+                return stream(world, request, browser, connect, Framing::Events);
+            }
+            [connect] if opens(connect) == Some("iframe") => {
+                let parent = field("origin");
+                if parent.as_deref().is_some_and(|parent| !is_own(request, parent)) && !world.has(Defect::AnyParent) {
+                    return Err(StatusCode::FORBIDDEN);
+                }
+                return stream(world, request, browser, connect, Framing::page(parent));
+            }
+            _ => {}
+        }
+    }
+    script(world, request, browser, &batch, field("jsonp")).await
+}
+
+/// Whether an origin is the server's own.
+fn is_own(request: &Request<Incoming>, origin: &str) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    origin.split_once("://").map(|(_, name)| name) == host
+}
+
+fn stream(
+    world: &Arc<World>,
+    request: &Request<Incoming>,
+    browser: Browser,
+    connect: &Message,
+    framing: Framing,
+) -> Result<Reply, StatusCode> {
+    if !websocket::is_same_site(request.headers()) && !world.has(Defect::OtherSitesAccepted) {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    let last_event = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    Ok(world.stream(connect, &Origin { last_event, ..Origin::http(browser) }, framing))
+}
+
+async fn script(
+    world: &Arc<World>,
+    request: &Request<Incoming>,
+    browser: Browser,
+    batch: &[Message],
+    callback: Option<String>,
+) -> Result<Reply, StatusCode> {
     let callback = callback.unwrap_or_else(|| "jsonpcallback".into());
-    if !is_callback(&callback) && !world.has(Defect::CallbackUnchecked) {
+    if !is_callback(world, &callback) && !world.has(Defect::CallbackUnchecked) {
         return Err(StatusCode::BAD_REQUEST);
     }
-    Ok(run(world, &batch, browser, Form::Script(callback)).await)
+    // The cookies of such a request were sent by a browser that did not ask.
+    let elsewhere = !websocket::is_same_site(request.headers()) && !world.has(Defect::ScriptCookieTrusted);
+    let browser = if elsewhere { Browser { id: ELSEWHERE.into(), is_new: false } } else { browser };
+    let origin = Origin { script: true, ..Origin::http(browser) };
+    Ok(run(world, batch, origin, Form::Script(callback)).await)
 }
 
-fn is_callback(name: &str) -> bool {
-    let is_first = |letter: char| letter.is_ascii_alphabetic() || letter == '_' || letter == '$';
-    name.len() <= MAX_CALLBACK
-        && name.split('.').all(|part| {
-            part.starts_with(is_first) && part.chars().all(|letter| is_first(letter) || letter.is_ascii_digit())
-        })
+fn is_callback(world: &World, name: &str) -> bool {
+    let more: &[u8] = if world.has(Defect::CallbackDotRefused) {
+        b"_$-"
+    } else if world.has(Defect::CallbackDashRefused) {
+        b"_$."
+    } else {
+        b"_$.-"
+    };
+    let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || more.contains(&byte);
+    (1..=MAX_CALLBACK).contains(&name.len()) && name.bytes().all(is_harmless)
 }
 
 async fn read(world: &World, mut body: Incoming) -> Result<Vec<u8>, StatusCode> {
@@ -184,8 +261,7 @@ async fn understand(world: &World, text: &[u8]) -> Result<Vec<Message>, StatusCo
     }
 }
 
-async fn run(world: &Arc<World>, batch: &[Message], browser: Browser, form: Form) -> Reply {
-    let origin = Origin { browser, socket: None };
+async fn run(world: &Arc<World>, batch: &[Message], origin: Origin, form: Form) -> Reply {
     while world.has(Defect::SubscribeBehindConnect) && is_behind(world, batch) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -220,32 +296,31 @@ fn is_behind(world: &World, batch: &[Message]) -> bool {
     let state = world.state();
     batch.iter().filter(|message| message::channel(message) == "/meta/subscribe").any(|message| {
         let session = message::text(message, "clientId").and_then(|id| state.sessions.get(id));
-        session.is_some_and(|session| session.held.is_some())
+        session.is_some_and(|session| session.held.is_some() && session.streams.is_none())
     })
 }
 
 fn write(world: &World, messages: &[Message], form: Form) -> Reply {
     let only_replies = matches!(form, Form::Script(_)) && world.has(Defect::ScriptWithoutEvents);
     let is_written = |message: &&Message| !only_replies || message.contains_key("successful");
-    let messages: Vec<_> = messages.iter().filter(is_written).collect();
-    let json = serde_json::to_string(&messages).expect("maps with strings as keys can be written");
+    let messages: Vec<_> = messages.iter().filter(is_written).cloned().collect();
+    let json = json(&messages);
+    let is_script = matches!(form, Form::Script(_));
     let (mut kind, body) = match form {
         Form::Script(_) if world.has(Defect::ScriptWithoutCallback) => ("application/json;charset=UTF-8", json),
         Form::Json => ("application/json;charset=UTF-8", json),
-        Form::Script(callback) if world.has(Defect::LineSeparatorsBare) => {
-            ("text/javascript;charset=UTF-8", format!("/**/{callback}({json});"))
-        }
         Form::Script(callback) => {
-            // Older readers of scripts end a line at these, even within a string.
-            let json = json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
-            ("text/javascript;charset=UTF-8", format!("/**/{callback}({json});"))
+            ("text/javascript;charset=UTF-8", format!("/**/{callback}({});", script_json(world, &json)))
         }
     };
     if world.has(Defect::HtmlContentType) {
         kind = "text/html;charset=UTF-8";
     }
-    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    let mut reply = Reply::new(Body::from(body));
     let headers = reply.headers_mut();
+    if is_script && !world.has(Defect::ScriptShown) {
+        headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=f.txt"));
+    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if !world.has(Defect::Sniffable) {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

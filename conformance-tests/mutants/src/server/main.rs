@@ -1,14 +1,17 @@
 //! A small Bayeux server, correct unless it is told to have a defect: the conformance suite is tested by it.
 
+mod body;
 mod channel;
 mod connect;
 mod cookie;
 mod defect;
 mod delivery;
+mod framing;
 mod http;
 mod message;
 mod meta;
 mod session;
+mod stream;
 mod websocket;
 mod world;
 

@@ -36,9 +36,12 @@ impl World {
         if let Some(socket) = &origin.socket {
             state.detach(socket);
         }
-        let ack = request.get("ext").and_then(|ext| ext.get("ack")) == Some(&Value::Bool(true));
+        let asked = |name: &str| request.get("ext").and_then(|ext| ext.get(name));
+        let ack = asked("ack").is_some_and(|ack| *ack == json!(true) || self.has(Defect::AckForced));
+        let counts = asked("gap") == Some(&json!(true)) && !ack;
         let mut session = Session::new(origin.browser.id.clone(), ack, self.max_interval);
         session.socket.clone_from(&origin.socket);
+        session.counts = counts;
         if let Some(ack) = &mut session.ack {
             ack.is_pushed = self.has(Defect::AckPushed);
         }
@@ -61,7 +64,10 @@ impl World {
         reply.insert("advice".into(), advice);
         if ack {
             let told = if self.has(Defect::AckNamedOddly) { json!("1.0") } else { json!(true) };
-            reply.insert("ext".into(), json!({"ack": told}));
+            let both = asked("gap").is_some() && self.has(Defect::GapBesideAck);
+            reply.insert("ext".into(), if both { json!({"ack": told, "gap": true}) } else { json!({"ack": told}) });
+        } else if counts {
+            reply.insert("ext".into(), json!({"gap": true}));
         }
         state.sessions.insert(client_id, session);
         answer.shook_hands = true;

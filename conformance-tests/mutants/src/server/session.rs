@@ -17,6 +17,8 @@ pub(crate) struct Session {
     pub(crate) queue: VecDeque<Message>,
     /// The last event that was sent to it, for a defect.
     pub(crate) last: Option<Message>,
+    /// Whether more waits for it than may be kept.
+    pub(crate) is_over: bool,
     /// Whether a defect keeps events from it.
     pub(crate) is_deaf: bool,
     /// How many events it was given.
@@ -27,6 +29,16 @@ pub(crate) struct Session {
     pub(crate) held: Option<Held>,
     /// The WebSocket to which events are pushed.
     pub(crate) socket: Option<Arc<Notify>>,
+    /// The stream into which events are written: told when there are any.
+    pub(crate) streams: Option<Arc<Notify>>,
+    /// How it connected last, for a defect.
+    pub(crate) kind: String,
+    /// Whether it asked how many deliveries are missing.
+    pub(crate) counts: bool,
+    /// How many deliveries were handed over.
+    pub(crate) handed_over: u64,
+    /// Whether it was told of other sessions of its browser.
+    pub(crate) told: bool,
     /// Whether it has sent a connect.
     pub(crate) connected: bool,
     /// When it ends, unless a connect comes; none while one is held.
@@ -40,6 +52,8 @@ pub(crate) struct Ack {
     pub(crate) batch: u64,
     /// What was sent and not acknowledged, with the number of the reply.
     pub(crate) unacknowledged: VecDeque<(u64, Message)>,
+    /// The number that a defect takes for acknowledged.
+    pub(crate) named: u64,
     /// Whether a defect pushes its events all the same.
     pub(crate) is_pushed: bool,
 }
@@ -77,11 +91,17 @@ impl Session {
             subscriptions: Vec::new(),
             queue: VecDeque::new(),
             last: None,
+            is_over: false,
             is_deaf: false,
             delivered: 0,
             ack: ack.then(Ack::default),
             held: None,
             socket: None,
+            streams: None,
+            kind: String::new(),
+            counts: false,
+            handed_over: 0,
+            told: false,
             connected: false,
             deadline: Some(Instant::now() + life),
         }
@@ -107,8 +127,9 @@ impl Session {
 
     /// Lets whoever waits know that there are events.
     pub(crate) fn wake(&mut self) {
-        match &self.socket {
-            Some(socket) if self.pushes() => socket.notify_one(),
+        match (&self.streams, &self.socket) {
+            (Some(stream), _) => stream.notify_one(),
+            (None, Some(socket)) if self.pushes() => socket.notify_one(),
             _ => self.release(Release::Events),
         }
     }

@@ -1,17 +1,18 @@
 //! A WebSocket: text in, text out, events as they come.
 
+use crate::body::Reply;
 use crate::cookie::Browser;
 use crate::defect::Defect;
+use crate::framing;
 use crate::message::{self, Malformed, has_odd_id, read_batch};
 use crate::world::{Answer, Origin, World};
 use futures_util::{SinkExt, StreamExt};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{
     CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, SET_COOKIE, UPGRADE,
 };
-use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub(crate) fn upgrade(
     world: Arc<World>,
     mut request: Request<Incoming>,
     browser: Browser,
-) -> Result<Response<Full<Bytes>>, StatusCode> {
+) -> Result<Reply, StatusCode> {
     let headers = request.headers();
     let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(StatusCode::BAD_REQUEST)?;
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
@@ -51,7 +52,7 @@ pub(crate) fn upgrade(
         return Err(StatusCode::FORBIDDEN);
     }
     let agreed = agreed(&world, headers);
-    let mut response = Response::default();
+    let mut response = Reply::default();
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let fields = response.headers_mut();
     fields.extend(agreed);
@@ -67,7 +68,7 @@ pub(crate) fn upgrade(
         let Ok(upgraded) = upgraded.await else { return };
         let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
-        let origin = Origin { browser, socket: Some(Arc::new(Notify::new())) };
+        let origin = Origin { socket: Some(Arc::new(Notify::new())), ..Origin::http(browser) };
         talk(&world, socket, &origin).await;
         origin.socket.iter().for_each(|socket| world.detach(socket));
     });
@@ -86,7 +87,9 @@ pub(crate) fn is_same_site(headers: &HeaderMap) -> bool {
     let text = |value: Option<&HeaderValue>| value.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let origin = text(headers.get(ORIGIN));
     let host = text(headers.get(HOST));
-    origin.is_none_or(|origin| origin.split_once("://").map(|(_, host)| host) == host.as_deref())
+    let fetch = headers.get("sec-fetch-site");
+    fetch.is_none_or(|site| site == "same-origin" || site == "none")
+        && origin.is_none_or(|origin| origin.split_once("://").map(|(_, host)| host) == host.as_deref())
 }
 
 /// Reads and writes until the socket ends.
@@ -158,7 +161,14 @@ async fn write(world: &World, socket: &mut Socket, messages: &[message::Message]
         Some(turn) => Some(turn.lock_owned().await),
         None => None,
     };
-    let text = serde_json::to_string(messages).expect("maps with strings as keys can be written");
+    let numbered = messages.iter().position(|message| message.contains_key("ext"));
+    if let Some(at) = numbered.filter(|at| *at > 0 && world.has(Defect::AckEventsApart)) {
+        let (events, replies) = messages.split_at(at);
+        let text = framing::json(events);
+        return socket.send(Frame::text(text)).await.is_ok()
+            && socket.send(Frame::text(framing::json(replies))).await.is_ok();
+    }
+    let text = framing::json(messages);
     let is_written = matches!(timeout(WRITE_TIME, socket.send(Frame::text(text))).await, Ok(Ok(())));
     let is_blank_due = messages.iter().any(|message| message::channel(message) == "/meta/connect");
     if is_blank_due && world.has(Defect::BlankTexts) {

@@ -57,6 +57,17 @@ pub(crate) struct Origin {
     pub(crate) browser: Browser,
     /// The WebSocket on which it came, if it is one: told when there is something to push.
     pub(crate) socket: Option<Arc<Notify>>,
+    /// Whether a script answers it.
+    pub(crate) script: bool,
+    /// The number that an event stream goes on behind.
+    pub(crate) last_event: Option<u64>,
+}
+
+impl Origin {
+    /// A request over HTTP.
+    pub(crate) const fn http(browser: Browser) -> Self {
+        Self { browser, socket: None, script: false, last_event: None }
+    }
 }
 
 /// What a batch brings.
@@ -129,7 +140,8 @@ impl World {
         if self.has(Defect::RepliesCut) && batch.len() > 3 {
             answer.messages.truncate(3);
         }
-        if origin.socket.is_none() {
+        // Scripts run in any order: what they carry beside a connect could overtake what came before.
+        if origin.socket.is_none() && (!origin.script || self.has(Defect::ScriptTakesEvents)) {
             self.take_along(&mut state, &speakers, &mut answer);
         }
         self.wake(&mut state);
@@ -161,7 +173,13 @@ impl World {
     }
 
     /// Under which session a message runs: that of its clientId, if it came with the cookie of that session.
-    fn identify(&self, state: &mut State, message: &Message, origin: &Origin, index: usize) -> Option<String> {
+    pub(crate) fn identify(
+        &self,
+        state: &mut State,
+        message: &Message,
+        origin: &Origin,
+        index: usize,
+    ) -> Option<String> {
         let id = message::text(message, "clientId")?;
         let session = state.sessions.get(id)?;
         let is_over = session.deadline.is_some_and(|deadline| deadline < Instant::now());
@@ -185,7 +203,9 @@ impl World {
         }
         for id in speakers {
             let waits = answer.waiting.iter().any(|waiting| waiting.client_id == *id);
-            if let Some(session) = state.sessions.get_mut(id).filter(|session| session.ack.is_none() && !waits) {
+            let fits = |session: &&mut Session| session.ack.is_none() && session.streams.is_none() && !waits;
+            if let Some(session) = state.sessions.get_mut(id).filter(fits) {
+                session.handed_over += session.queue.len() as u64;
                 if self.has(Defect::EventTwice) {
                     answer.messages.extend(session.queue.iter().cloned());
                 } else {
@@ -198,7 +218,7 @@ impl World {
     /// Wakes whoever waits for events that are there.
     fn wake(&self, state: &mut State) {
         for session in state.sessions.values_mut().filter(|session| session.backlog() > 0) {
-            if self.has(Defect::EventDoesNotWake) && session.held.is_some() {
+            if self.has(Defect::EventDoesNotWake) && session.held.is_some() && session.streams.is_none() {
                 continue;
             }
             if self.has(Defect::EventLostWithoutConnect) && session.held.is_none() {
@@ -215,6 +235,7 @@ impl World {
             session.pushes() && session.socket.as_ref().is_some_and(|other| Arc::ptr_eq(other, socket))
         };
         let take = |session: &mut Session| {
+            session.handed_over += session.queue.len() as u64;
             session.last = session.queue.back().cloned().or_else(|| session.last.take());
             std::mem::take(&mut session.queue)
         };

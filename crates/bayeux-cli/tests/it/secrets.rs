@@ -95,6 +95,7 @@ fn misbehave(server: &Binary, canaries: &mut Canaries) {
     http.request("GET", &path, &[("Referer", &xml)], b"");
     http.request("POST", &path, &[("Content-Type", &xml)], xml.as_bytes());
     http.request("PUT", &path, &[("Sec-WebSocket-Key", &xml)], b"");
+    ask_by_url(server, &http, canaries);
     let foreign = [("Origin", "https://evil.example"), ("Cookie", xml.as_str())];
     assert_eq!(Http::open(server).request("POST", &path, &foreign, xml.as_bytes()).status, 403);
     let malformed = Http::open(server);
@@ -102,6 +103,31 @@ fn misbehave(server: &Binary, canaries: &mut Canaries) {
     sent.expect("the server reads");
     let last = http.again(server).post(json!([{"channel": "/a", "data": canaries.plant()}]));
     assert_eq!(last[0]["successful"], true);
+}
+
+/// A URL may name a session, and have messages in it: served, refused, malformed, and of another site's page.
+fn ask_by_url(server: &Binary, session: &Http, canaries: &mut Canaries) {
+    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    for kind in ["eventsource", "iframe", "callback-polling", "long-polling"] {
+        let connect = json!([{"channel": "/meta/connect", "connectionType": kind, "clientId": session.id, "advice": {"timeout": 0}}]);
+        let connect = connect.to_string();
+        let (name, word) = (canaries.plant(), canaries.plant());
+        for path in [
+            format!("/bayeux?message={}", encoded(&connect)),
+            format!("/bayeux/{}?message={}&jsonp={name}", session.id, encoded(&connect)),
+            format!("/bayeux?message={}&origin={}", encoded(&connect), encoded("https://evil.example")),
+            format!("/bayeux?message={}", encoded(&connect.replace(']', &word))),
+            format!("/bayeux?jsonp={}&message={connect}", encoded(&format!("{name}()"))).replace('"', "%22"),
+            format!("/bayeux/{}", session.id),
+            format!("/bayeux/{word}"),
+        ] {
+            for headers in [&[("Accept", "text/event-stream")][..], &[("Origin", "https://evil.example")]] {
+                let mut peer = session.again(server);
+                peer.ask("GET", &path, headers, b"");
+                assert!([200, 400, 403].contains(&peer.answer_head().status), "{path}");
+            }
+        }
+    }
 }
 
 /// The log of a server that was stopped, each byte of it for people's eyes.
@@ -117,8 +143,14 @@ fn log_of(server: Binary) -> String {
 
 #[test]
 fn a_hundred_canaries_are_in_no_log() {
-    for args in [&["--log-format", "text"][..], &["--log-format", "json"], &["--front", "actix"]] {
-        let server = Binary::start(&mut command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat()));
+    for args in [
+        &["--log-format", "text"][..],
+        &["--log-format", "json", "--callback-polling"],
+        &["--front", "actix"],
+        &["--front", "actix", "--callback-polling"],
+    ] {
+        let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
+        let server = Binary::start(&mut command(&args));
         let mut canaries = Canaries::default();
         misbehave(&server, &mut canaries);
         let log = log_of(server);
@@ -126,6 +158,22 @@ fn a_hundred_canaries_are_in_no_log() {
             assert!(log.contains(told), "{told} is not in {log}");
         }
         assert!(canaries.0.len() >= 100, "only {} canaries", canaries.0.len());
+        let heard: Vec<_> = canaries.0.iter().filter(|canary| log.contains(*canary)).collect();
+        assert!(heard.is_empty(), "{heard:?} in {log}");
+    }
+}
+
+#[test]
+fn no_url_is_in_a_log_of_whatever_level() {
+    for args in [&["--callback-polling"][..], &[], &["--front", "actix", "--callback-polling"]] {
+        let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
+        let server = Binary::start(command(&args).env("RUST_LOG", "info,bayeux=trace"));
+        let mut canaries = Canaries::default();
+        let session = Http::session(&server);
+        canaries.keep_session(&session);
+        ask_by_url(&server, &session, &mut canaries);
+        let log = log_of(server);
+        assert!(log.contains("refused a malformed query"), "{log}");
         let heard: Vec<_> = canaries.0.iter().filter(|canary| log.contains(*canary)).collect();
         assert!(heard.is_empty(), "{heard:?} in {log}");
     }

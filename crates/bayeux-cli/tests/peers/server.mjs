@@ -16,17 +16,17 @@ export const TIMEOUT_MS = 2000;
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const binary = process.env.BAYEUX_BIN ?? here('../../../../target/release/bayeux');
 // No session expires while a test runs, however slow the machine: what ends one is what the test does.
-const SERVE = ['--path', '/bayeux', '--timeout', `${TIMEOUT_MS}ms`, '--interval', '0', '--max-interval', '2m', '--workers', '2'];
+const SERVE = ['--path', '/bayeux', '--timeout', `${TIMEOUT_MS}ms`, '--interval', '0', '--max-interval', '2m'];
 
 export class Server {
   #child;
   #errors = [];
 
   /** A server that is ready, on a free port. `command` is `serve` or `dev`. */
-  static async start({ command = 'serve', extra = [] } = {}) {
+  static async start({ command = 'serve', workers = 2, extra = [] } = {}) {
     const server = new Server();
     server.command = command;
-    server.extra = extra;
+    server.extra = [...(command === 'serve' ? ['--workers', String(workers)] : []), ...extra];
     await server.#run(0);
     return server;
   }

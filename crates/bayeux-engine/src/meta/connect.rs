@@ -9,8 +9,8 @@ use crate::{
     browsers::Crowded,
     extension::Extension,
     inbox::Position,
-    link::{GapAsked, HeldConnect, LinkKey, LinkKind, Phase, Stream},
-    memory::ENTRY_BYTES,
+    link::{GapAsked, HeldConnect, Link, LinkKey, LinkKind, Phase, Stream},
+    memory::{ENTRY_BYTES, NUMBER_BYTES},
     reply::{ConnectReply, REFUSED_INTERVAL, advice, refusal},
     session::{Receiving, Session, SessionKey},
     shard::{Env, Shard, Turn},
@@ -37,14 +37,13 @@ impl Shard {
             (Carrier::Http | Carrier::Script { .. } | Carrier::Socket { .. }, _) => false,
         };
         let gap = self.heed_ext(&turn.origin, key, request, false);
-        let Some(mut held) = self.held(env, turn.alone, streams, key, request) else {
+        let Some(held) = self.held(env, turn.alone, streams, key, request) else {
             return;
         };
-        held.gap = gap;
         match turn.origin.carrier {
-            Carrier::Socket { ticket, .. } => self.connect_socket(env, turn, key, ticket, held),
+            Carrier::Socket { ticket, .. } => self.connect_socket(env, turn, key, ticket, held, gap),
             Carrier::Http | Carrier::Script { .. } | Carrier::Stream { .. } => {
-                self.connect_http(env, turn, key, held, streams.then_some(kind));
+                self.connect_http(env, turn, key, held, gap, streams.then_some(kind));
             }
         }
     }
@@ -87,14 +86,16 @@ impl Shard {
             }
             Extension::Ack(acks) => {
                 let acknowledged = number(ext().ack).max(last_event);
+                let remembered = acks.sent.len();
                 let arrived = acknowledged.and_then(|number| acks.acknowledged(number));
+                let forgotten = remembered - acks.sent.len();
                 let freed = arrived.map_or(0, |through| session.outbox.commit(through));
                 match acks.is_owed() {
                     _ if beside => {}
                     true => session.pace.broke(),
                     false => session.pace.held(),
                 }
-                self.memory -= freed * ENTRY_BYTES;
+                self.memory -= freed * ENTRY_BYTES + forgotten * NUMBER_BYTES;
                 GapAsked::No
             }
         }
@@ -123,7 +124,7 @@ impl Shard {
             None if streams => env.now + Duration::MAX,
             None => env.now + env.config.timeout,
         };
-        Some(HeldConnect { id: request.id.clone(), due, leaving, crowded: false, gap: GapAsked::No, place: None })
+        Some(HeldConnect { id: request.id.clone(), due, leaving, crowded: false, paced: false, place: None })
     }
 
     fn connect_http(
@@ -132,34 +133,41 @@ impl Shard {
         turn: &mut Turn,
         key: SessionKey,
         mut held: HeldConnect,
+        gap: GapAsked,
         streams: Option<&ConnectionType>,
     ) {
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {
             return;
         };
+        self.ask_gap(env, link, gap);
         if self.take_over(env, key, link) {
             self.count_empty(env, turn, key);
         }
         let receives = self.session(key).is_some_and(|session| session.receiving == Receiving::Here(link));
         if !receives && !turn.alone {
-            // In company a connect can't wait until an older connection has finished its write: it goes without events.
+            // In company a connect can't wait until an older connection has finished its write: it goes without events, and is not told
+            // what is missing, since that is not known.
             self.release(env, link);
-            return self.reply_now(env, turn, key, held);
+            return self.reply_now(env, turn, key, held, None);
         }
-        if held.due > env.now {
+        // With `ack`, also what was sent before and is owed (BX-ACK-6).
+        let waits = self.session(key).is_some_and(|session| !session.outbox.is_empty());
+        // Behind an older write it may be held in the end.
+        if held.due > env.now && (streams.is_some() || !waits || !receives) {
             match env.browsers.enter(turn.origin.browser) {
                 Ok(place) => held.place = place,
                 Err(Crowded) => {
                     count(&env.counters.connects_crowded);
                     (held.crowded, held.due) = (true, env.now);
+                    if let Some(session) = self.session_mut(key) {
+                        session.interval = session.interval.max(env.config.multi_session_interval);
+                    }
                 }
             }
         }
-        if let Some(kind) = streams.filter(|_| held.due > env.now) {
+        if let Some(kind) = streams {
             return self.open_stream(env, turn, link, kind, held);
         }
-        // With `ack`, also what was sent before and is owed (BX-ACK-6).
-        let waits = self.session(key).is_some_and(|session| !session.outbox.is_empty());
         self.hold(env, link, held);
         let due = self.link_ref(link).and_then(|link| link.connect.as_ref()).is_none_or(|held| held.due <= env.now);
         let only_repeats = self.session(key).is_some_and(Session::only_repeats);
@@ -175,7 +183,7 @@ impl Shard {
         }
     }
 
-    /// The response to this connect is a stream from now on.
+    /// The response to this connect is a stream, if only of one batch.
     fn open_stream(
         &mut self,
         env: &mut Env<'_>,
@@ -196,7 +204,7 @@ impl Shard {
         turn.answer.stream = Some(Self::ticket(env, key));
         count(&env.counters.streams_opened);
         // A stream that is opened again and again is an empty reply each time.
-        if self.session(session).is_some_and(|session| session.outbox.is_empty()) {
+        if self.session(session).is_some_and(|session| session.outbox.is_empty() || session.only_repeats()) {
             self.count_empty(env, turn, session);
         }
     }
@@ -207,15 +215,20 @@ impl Shard {
         turn: &mut Turn,
         key: SessionKey,
         ticket: Option<Ticket>,
-        held: HeldConnect,
+        mut held: HeldConnect,
+        gap: GapAsked,
     ) {
         let older = ticket.filter(|ticket| usize::from(ticket.shard) == env.shard).map(Ticket::key);
         let link = match older.and_then(|older| self.reuse(env, turn, key, older)) {
-            Some(link) => link,
+            Some(link) => {
+                self.ask_gap(env, link, gap);
+                link
+            }
             None => {
                 let Some(link) = self.link(key, turn.origin.connection, LinkKind::Socket) else {
                     return;
                 };
+                self.ask_gap(env, link, gap);
                 if self.take_over(env, key, link) {
                     self.count_empty(env, turn, key);
                 }
@@ -223,13 +236,33 @@ impl Shard {
                 link
             }
         };
+        let receives = self.session(key).is_some_and(|session| session.receiving == Receiving::Here(link));
         let acks = self.session(key).is_some_and(|session| session.extension.has_acks());
-        // With `ack`, what waits comes with the reply (BX-ACK-4): the connection asks for both as soon as it is done with this.
-        if held.due <= env.now && !(acks && turn.alone) {
-            self.reply_now(env, turn, key, held);
+        // With `ack`, what waits comes with the reply (BX-ACK-4): the connection asks for both as soon as it is done with this. What is
+        // missing is known only once an older connection has finished its write.
+        let asks = |link: &Link| matches!(link.gap, GapAsked::Received(_));
+        let waits = acks || (!receives && self.link_ref(link).is_some_and(asks));
+        if held.due <= env.now && !(waits && turn.alone) {
+            let missing = self.link_mut(link).and_then(|link| link.gap.tell());
+            self.reply_now(env, turn, key, held, missing);
             self.settle(env, key);
         } else {
+            if acks {
+                self.pace_repeats(env, key, &mut held);
+            }
             self.hold(env, link, held);
+        }
+    }
+
+    /// A connect that asks for no hold, or for nothing but what it had before, is one for an empty reply (BX-HRD-6).
+    fn pace_repeats(&mut self, env: &Env<'_>, key: SessionKey, held: &mut HeldConnect) {
+        let Some(session) = self.session_mut(key) else {
+            return;
+        };
+        let nothing = if session.outbox.is_empty() { held.due <= env.now } else { session.only_repeats() };
+        if nothing && let Some(until) = session.spin.count(env.now, env.config.max_empty_replies) {
+            count(&env.counters.replies_delayed);
+            (held.paced, held.due) = (true, held.due.max(until));
         }
     }
 
@@ -251,15 +284,11 @@ impl Shard {
     }
 
     /// Answers without events, and so without a number.
-    fn reply_now(&mut self, env: &Env<'_>, turn: &mut Turn, key: SessionKey, held: HeldConnect) {
+    fn reply_now(&mut self, env: &Env<'_>, turn: &mut Turn, key: SessionKey, held: HeldConnect, missing: Option<u64>) {
         let Some(session) = self.session(key) else {
             return;
         };
         let empty = session.outbox.is_empty();
-        let missing = match (held.gap, &session.extension) {
-            (GapAsked::Received(received), Extension::Gap(handed_over)) => Some(handed_over.saturating_sub(received)),
-            _ => None,
-        };
         let ext = ConnectExt { ack: None, missing };
         turn.replies.push_connect(ConnectReply::of(&held), held.id.as_ref(), &session.id, env.config, ext);
         if empty {
@@ -282,8 +311,10 @@ impl Shard {
     /// BX-SB-3).
     pub(crate) fn ride_along(&mut self, env: &mut Env<'_>, turn: &mut Turn, key: SessionKey) {
         let waits = |session: &Session| session.receiving == Receiving::Away && !session.outbox.is_empty();
-        // With `ack`, events come with the replies to connects alone (BX-ACK-4).
-        if !self.session(key).is_some_and(|session| waits(session) && !session.extension.has_acks()) {
+        // With `ack`, events come with the replies to connects alone (BX-ACK-4). With `gap` too: whether they had come when the client
+        // named its count could not be told (BX-GAP-2).
+        let rides = |session: &Session| matches!(session.extension, Extension::None);
+        if !self.session(key).is_some_and(|session| waits(session) && rides(session)) {
             return;
         }
         let Some(link) = self.link(key, turn.origin.connection, LinkKind::Poll) else {

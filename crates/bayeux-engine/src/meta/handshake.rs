@@ -37,7 +37,9 @@ impl Shard {
         let mut reply = offer(env.config, reply(request, true));
         reply.ext = extension.granted().and_then(|ext| Json::parse(ext, 2).ok());
         if let Some(session) = self.session_mut(key) {
+            let bytes = extension.bytes();
             session.extension = extension;
+            self.memory += bytes;
         }
         reply.client_id = self.session(key).map(|session| session.id.as_str().into());
         reply.advice = Some(advice(env.config, Reconnect::Retry, env.config.interval));

@@ -10,7 +10,7 @@ use std::{
 use super::{Env, Shard, fanout::Cursor};
 use crate::{
     Delivery, Engine, Time,
-    memory::{ENTRY_BYTES, SESSION_BYTES, SUBSCRIPTION_BYTES, pattern_bytes},
+    memory::{SUBSCRIPTION_BYTES, pattern_bytes, session_bytes},
     session::Receiving,
 };
 
@@ -121,10 +121,10 @@ impl Shard {
         let under_way = self.cursor.as_ref().map_or(0, Cursor::places);
         holds(self.places == under_way, "more is reserved for places in outboxes than a fan-out needs")?;
         let patterns: usize = self.index.patterns().map(|(pattern, _)| pattern_bytes(pattern)).sum();
-        let outboxes: usize = self.sessions.iter().map(|(_, session)| session.outbox.len() * ENTRY_BYTES).sum();
+        let sessions: usize = self.sessions.iter().map(|(_, session)| session_bytes(session)).sum();
         let lent: usize = self.links.iter().filter_map(|(_, link)| link.lent).map(|lent| lent.bytes).sum();
-        let sessions = self.sessions.len() * SESSION_BYTES + subscriptions * SUBSCRIPTION_BYTES;
-        let memory = sessions + patterns + outboxes + lent + self.leavers.bytes();
+        let sessions = sessions + subscriptions * SUBSCRIPTION_BYTES;
+        let memory = sessions + patterns + lent + self.leavers.bytes();
         audit.memory += memory + waiting + under_way;
         holds(memory == self.memory, "the memory of a shard is not what is accounted for")
     }

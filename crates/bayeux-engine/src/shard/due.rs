@@ -3,7 +3,7 @@
 use super::{Env, Shard};
 use crate::{
     CloseReason,
-    link::{Ending, HeldConnect, Link, LinkKey, LinkKind, Phase, Stream},
+    link::{Ending, GapAsked, HeldConnect, Link, LinkKey, LinkKind, Phase, Stream},
     reply::ConnectReply,
     session::{Receiving, Session},
 };
@@ -37,7 +37,12 @@ impl Shard {
                     return Due::Close(CloseReason::SessionEnded);
                 };
                 if session.receiving != Receiving::Here(key) || link.lent.is_some() {
-                    return Due::Nothing;
+                    // A stream says that it is open (BX-ST-10), unless it is to be one reply, or to tell first what an older connection
+                    // leaves.
+                    let opens = matches!(link.kind, LinkKind::Stream(Stream { opened: false, .. }))
+                        && !matches!(link.gap, GapAsked::Received(_))
+                        && connect.as_ref().is_some_and(|held| held.due > env.now);
+                    return if opens { Due::Opening } else { Due::Nothing };
                 }
                 Self::due_here(env, session, link, connect.as_ref())
             }
@@ -61,7 +66,7 @@ impl Shard {
         match link.kind {
             LinkKind::Poll if connect.is_some() && (events || is_due) => Due::Events { reply: true, last: true },
             LinkKind::Poll if events && connect.is_none() => Due::Events { reply: false, last: true },
-            LinkKind::Socket if is_due || (acks && events && connect.is_some()) => {
+            LinkKind::Socket if is_due || (acks && events && connect.is_some_and(|held| !held.paced)) => {
                 Due::Events { reply: true, last: false }
             }
             LinkKind::Socket if events && !acks => Due::Events { reply: false, last: false },

@@ -11,8 +11,8 @@ use crate::{
     extension::Extension,
     frame::LastBatch,
     inbox::Position,
-    link::{Ending, GapAsked, HeldConnect, Lent, Link, LinkKey, LinkKind, Phase, Stream},
-    memory::ENTRY_BYTES,
+    link::{Ending, GapAsked, HeldConnect, Lent, Link, LinkKey, LinkKind, Phase},
+    memory::{ENTRY_BYTES, NUMBER_BYTES},
     outbox::Batch,
     pumper::PumperId,
     reply::{ConnectReply, Replies},
@@ -39,11 +39,11 @@ impl Shard {
     /// A new link to `session`, not receiving yet.
     pub(crate) fn link(&mut self, session: SessionKey, connection: ConnectionId, kind: LinkKind) -> Option<LinkKey> {
         let client = self.sessions.get(session)?.id;
-        let (phase, connect, lent, waker) = (Phase::Receiving, None, None, None);
-        Some(self.links.insert(Link { session, client, connection, kind, phase, connect, lent, waker }))
+        let (phase, connect, gap, lent, waker) = (Phase::Receiving, None, GapAsked::No, None, None);
+        Some(self.links.insert(Link { session, client, connection, kind, phase, connect, gap, lent, waker }))
     }
 
-    /// Makes `newer` the connection that receives. The older one's held connect is answered at once, without events (BX-CN-12); if
+    /// Makes `newer` the connection that receives (BX-CN-16). The older one's held connect is answered at once, without events (BX-CN-12); if
     /// it still writes what was lent to it, the newer one waits for that. Returns whether a held connect is answered.
     pub(crate) fn take_over(&mut self, env: &mut Env<'_>, session: SessionKey, newer: LinkKey) -> bool {
         let Some(receiving) = self.sessions.get(session).map(|session| session.receiving) else {
@@ -109,14 +109,18 @@ impl Shard {
                 Take::Beat
             }
             Due::Last(reply) => {
-                let Some(link) = self.release(env, key) else {
+                let Some(mut link) = self.release(env, key) else {
                     return Take::Released;
                 };
+                // One that was moved receives no longer on another connection: what it asked is not asked again.
+                let told = matches!(reply, ConnectReply::Retry).then(|| link.gap.tell()).flatten();
                 let id = link.connect.and_then(|held| held.id);
+                let ext = ConnectExt { ack: None, missing: told };
                 let mut replies = Replies::new();
-                replies.push_connect(reply, id.as_ref(), &link.client, env.config, ConnectExt::default());
+                replies.push_connect(reply, id.as_ref(), &link.client, env.config, ext);
                 let frame = Frame::Own(replies.finish().expect("a reply was pushed"));
-                Take::Frame { frame, lent: false, last: true, marked: None, event_id: None }
+                let retry = reply.retry(env.config);
+                Take::Frame { frame, lent: false, last: true, marked: None, event_id: None, retry }
             }
             Due::Released => {
                 self.release(env, key);
@@ -130,26 +134,36 @@ impl Shard {
     }
 
     fn frame(&mut self, env: &mut Env<'_>, key: LinkKey, reply: bool, last: bool) -> Take {
-        let event_id = self.event_id(env, key);
+        let event_id = self.event_id(env, key, true);
         if !reply
             && !last
             && let Some(frame) = self.shared_frame(env, key)
         {
             let marked = self.marked(key);
-            return Take::Frame { frame: Frame::Shared(frame), lent: true, last, marked, event_id };
+            return Take::Frame { frame: Frame::Shared(frame), lent: true, last, marked, event_id, retry: None };
         }
+        let retry =
+            self.links.get(key).and_then(Link::reply).filter(|_| last).and_then(|reply| reply.retry(env.config));
         let mut replies = Replies::new();
         let lent = self.write(env, key, reply, last, &mut replies);
         let marked = self.marked(key);
         replies.finish().map_or(Take::Pending, |frame| {
+            self.carried(key, frame.len());
             let frame = Frame::Own(frame);
-            Take::Frame { frame, lent, last, marked, event_id }
+            Take::Frame { frame, lent, last, marked, event_id, retry }
         })
+    }
+
+    /// A stream has carried so many bytes more.
+    fn carried(&mut self, key: LinkKey, bytes: usize) {
+        if let Some(Link { kind: LinkKind::Stream(stream), .. }) = self.links.get_mut(key) {
+            stream.left = stream.left.saturating_sub(bytes);
+        }
     }
 
     /// A stream's first reply (BX-ST-2).
     fn opening(&mut self, env: &mut Env<'_>, key: LinkKey) -> Take {
-        let event_id = self.event_id(env, key);
+        let event_id = self.event_id(env, key, false);
         let mut replies = Replies::new();
         let ext = self.connect_ext(key, None);
         if let Some(link) = self.links.get_mut(key)
@@ -160,7 +174,10 @@ impl Shard {
         }
         self.beat(env, key);
         let frame = replies.finish().map(Frame::Own);
-        frame.map_or(Take::Pending, |frame| Take::Frame { frame, lent: false, last: false, marked: None, event_id })
+        frame.map_or(Take::Pending, |frame| {
+            let (lent, last, marked, retry) = (false, false, None, None);
+            Take::Frame { frame, lent, last, marked, event_id, retry }
+        })
     }
 
     /// The stream is not silent: its next beat is a whole interval away.
@@ -175,15 +192,16 @@ impl Shard {
     }
 
     /// The number of a stream's next frame: what a client names to go on behind it (BX-ST-5).
-    fn event_id(&self, env: &Env<'_>, key: LinkKey) -> Option<u64> {
+    fn event_id(&self, env: &Env<'_>, key: LinkKey, events: bool) -> Option<u64> {
         let link = self.links.get(key).filter(|link| matches!(link.kind, LinkKind::Stream(_)))?;
         let session = self.sessions.get(link.session)?;
         match &session.extension {
             Extension::None => None,
             Extension::Ack(acks) => Some(acks.last + 1),
+            // Behind an older connection that still writes it is not told what is missing, so no number stands for all there is.
+            Extension::Gap(_) if session.receiving != Receiving::Here(key) => None,
             Extension::Gap(handed_over) => {
-                let opened = matches!(link.kind, LinkKind::Stream(Stream { opened: true, .. }));
-                let batch = if opened { next_batch(env, session, link) } else { None };
+                let batch = if events { next_batch(env, session, link) } else { None };
                 Some(handed_over + batch.map_or(0, |batch| batch.messages as u64))
             }
         }
@@ -192,15 +210,17 @@ impl Shard {
     /// What a connect reply says besides, once it is settled which events are in front of it: of what the outbox has, everything
     /// through this position.
     fn connect_ext(&mut self, key: LinkKey, through: Option<Position>) -> ConnectExt {
-        let Some(link) = self.links.get(key) else {
+        let Some(link) = self.links.get_mut(key) else {
             return ConnectExt::default();
         };
-        let missing = match link.connect.as_ref().map(|held| held.gap) {
-            Some(GapAsked::Missing(missing)) => Some(missing),
-            Some(GapAsked::No | GapAsked::Received(_)) | None => None,
-        };
+        let missing = link.gap.tell();
         let ack = self.sessions.get_mut(link.session).and_then(|session| match &mut session.extension {
-            Extension::Ack(acks) => Some(acks.number(through, session.outbox.len())),
+            Extension::Ack(acks) => {
+                self.memory -= acks.sent.len() * NUMBER_BYTES;
+                let number = acks.number(through, session.outbox.len());
+                self.memory += acks.sent.len() * NUMBER_BYTES;
+                Some(number)
+            }
             Extension::None | Extension::Gap(_) => None,
         });
         ConnectExt { ack, missing }
@@ -232,9 +252,9 @@ impl Shard {
         });
         link.lent = Some(Lent { through: batch.through, bytes: 0, answers: false });
         let session = link.session;
-        match &mut link.kind {
-            LinkKind::Stream(stream) => {
-                stream.left = stream.left.saturating_sub(batch.bytes);
+        match link.kind {
+            LinkKind::Stream(_) => {
+                self.carried(key, batch.bytes);
                 self.beat(env, key);
             }
             LinkKind::Poll | LinkKind::Socket => self.settle(env, session),
@@ -262,9 +282,6 @@ impl Shard {
             let answers = reply && link.connect.is_some();
             link.lent = Some(Lent { through: batch.through, bytes: batch.bytes, answers });
             self.memory += batch.bytes;
-            if let LinkKind::Stream(stream) = &mut link.kind {
-                stream.left = stream.left.saturating_sub(batch.bytes);
-            }
         }
         if reply {
             self.write_reply(env, key, last, batch, replies);
@@ -285,19 +302,16 @@ impl Shard {
     /// The reply behind a batch, in the same frame as what it has a number for (BX-ACK-9). A stream's connect stays open until its last.
     fn write_reply(&mut self, env: &Env<'_>, key: LinkKey, last: bool, batch: Option<Batch>, replies: &mut Replies) {
         self.count_repeated(env, key, batch);
-        let ext = self.connect_ext(key, batch.map(|batch| batch.through));
+        // Without a batch, the reply that ends a stream stands for all that the stream carried.
+        let carried = self.links.get(key).map(Link::sent).filter(|sent| *sent > Position(0));
+        let ext = self.connect_ext(key, batch.map(|batch| batch.through).or(carried));
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        let Some(held) = &mut link.connect else {
+        let Some((reply, held)) = link.reply().zip(link.connect.as_mut()) else {
             return;
         };
-        let reply = match link.phase {
-            Phase::Ended(Ending::ShuttingDown(interval)) => ConnectReply::ShuttingDown(interval),
-            _ => ConnectReply::of(held),
-        };
         replies.push_connect(reply, held.id.as_ref(), &link.client, env.config, ext);
-        held.gap = GapAsked::No;
         match &mut link.kind {
             LinkKind::Stream(stream) if !last => {
                 stream.through = batch.map_or(stream.through, |batch| batch.through);
@@ -406,22 +420,38 @@ impl Shard {
         self.settle(env, key);
     }
 
-    /// The link receives, and no older one writes: so what was handed over and did not arrive can be told (BX-GAP-2). At once, if there is
-    /// some (BX-GAP-3).
+    /// A connect on this connection asks what is missing.
+    pub(crate) fn ask_gap(&mut self, env: &Env<'_>, key: LinkKey, asked: GapAsked) {
+        let Some(link) = self.links.get_mut(key).filter(|_| asked != GapAsked::No) else {
+            return;
+        };
+        link.gap = asked;
+        let session = self.sessions.get(link.session);
+        if session.is_some_and(|session| session.receiving == Receiving::Here(key)) {
+            self.tell_gap(env, key);
+        }
+    }
+
+    /// The link receives, and no older one writes: so what was handed over and did not arrive can be told (BX-GAP-2), by the next reply to
+    /// a connect on it. At once, if there is some (BX-GAP-3).
     pub(crate) fn tell_gap(&mut self, env: &Env<'_>, key: LinkKey) {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        if let Some(held) = &mut link.connect
-            && let GapAsked::Received(received) = held.gap
-            && let Some(Extension::Gap(handed_over)) = self.sessions.get(link.session).map(|session| &session.extension)
+        let Some(session) = self.sessions.get_mut(link.session) else {
+            return;
+        };
+        if let Some(missing) = session.extension.missing(link.gap) {
+            count_many(&env.counters.deliveries_told_missing, usize::try_from(missing).unwrap_or(usize::MAX));
+            link.gap = GapAsked::Missing(missing);
+        }
+        // A stream tells it with the reply that it begins with.
+        if let (GapAsked::Missing(1..), Some(held)) = (link.gap, &mut link.connect)
+            && !matches!(link.kind, LinkKind::Stream(_))
+            && held.due > env.now
         {
-            let missing = handed_over.saturating_sub(received);
-            count_many(&env.counters.deliveries_missed, usize::try_from(missing).unwrap_or(usize::MAX));
-            held.gap = GapAsked::Missing(missing);
-            if missing > 0 {
-                held.due = env.now;
-            }
+            let delayed = session.spin.count(env.now, env.config.max_empty_replies);
+            held.due = delayed.unwrap_or(env.now).min(held.due);
         }
     }
 
@@ -433,7 +463,11 @@ impl Shard {
         session.deadline = match (session.receiving, session.deadline) {
             (Receiving::Away, _) => session.expiry(env.now, env.config),
             (Receiving::Here(link), _) => match self.links.get(link) {
-                Some(link) if link.lent.is_some() && link.is_answered() => write_deadline(env),
+                // Whatever else its client sends, it has the time it was given at first.
+                Some(link) if link.lent.is_some() && link.is_answered() => match session.deadline {
+                    Deadline::Write(at) => Deadline::Write(at).min(write_deadline(env)),
+                    Deadline::Hold(_) | Deadline::Expiry(_) => write_deadline(env),
+                },
                 Some(Link { kind: LinkKind::Stream(stream), connect: Some(held), .. }) => {
                     Deadline::Hold(stream.beat.min(held.due))
                 }

@@ -186,6 +186,30 @@ fn a_stream_ends_when_half_of_the_queue_is_unacknowledged_and_a_connect_beside_i
 }
 
 #[test]
+fn bx_st_14_the_replies_that_carry_numbers_make_a_stream_long_too() {
+    let mut config = Config::default();
+    config.max_stream_bytes = 1000;
+    let mut world = World::new(config);
+    let (peer, mut publisher) = (subscriber(&mut world, Carrier::Http), world.poller());
+    let mut stream = world.next_connection(&peer, Carrier::Http);
+    let request = json!([{"channel": "/meta/connect", "connectionType": "xhr-streaming", "ext": {"ack": 0}}]);
+    let ticket = world.send(&mut stream, request).answer.stream.expect("a stream");
+    world.take_raw(&stream, ticket);
+    let mut bytes = 0;
+    loop {
+        publish(&mut world, &mut publisher, json!(1));
+        let Take::Frame { frame, last, .. } = world.take_raw(&stream, ticket) else { panic!("an event") };
+        world.engine.confirm(world.now, ticket);
+        bytes += frame.len();
+        if last {
+            break;
+        }
+    }
+    assert!((1000..1500).contains(&bytes), "{bytes}");
+    world.engine.audit(world.now).expect("all fits together");
+}
+
+#[test]
 fn who_does_not_ask_gets_no_number_and_other_forms_are_no_wish() {
     for ext in [json!({}), json!({"ack": false}), json!({"ack": "yes"}), json!({"ack": 1}), json!({"ack": null})] {
         let mut world = World::new(Config::default());
@@ -219,4 +243,65 @@ fn whose_connections_break_gets_less_at_a_time_until_something_arrives() {
     let grown: Vec<_> =
         numbers.take(8).map_while(|n| Some(poll(&mut world, &mut peer, json!(n - 1))?.len() - 1)).collect();
     assert!(grown.is_sorted() && grown[7] > 1, "{grown:?}");
+}
+
+#[test]
+fn the_number_of_a_streams_last_reply_stands_for_all_that_it_carried() {
+    let mut world = World::new(Config::default());
+    let (peer, mut publisher) = (subscriber(&mut world, Carrier::Http), world.poller());
+    let mut stream = world.next_connection(&peer, Carrier::Stream { last_event: None });
+    let request = json!([{"channel": "/meta/connect", "connectionType": "eventsource", "advice": {"timeout": 5000}}]);
+    let ticket = world.send(&mut stream, request).answer.stream.expect("a stream");
+    world.receive(&stream, ticket).expect("the first reply");
+    for n in 1..=2 {
+        publish(&mut world, &mut publisher, json!(n));
+        assert_eq!(batch(&mut world, &(stream.clone(), ticket)).0, [n]);
+    }
+    world.pass(SECOND * 6);
+    let (events, number) = read(&world.receive(&stream, ticket).expect("it ends"));
+    assert!(events.is_empty());
+    let mut next = world.next_connection(&peer, Carrier::Http);
+    assert_eq!(poll(&mut world, &mut next, json!(number)), None, "nothing is owed");
+    assert_eq!(world.engine.audit(world.now).expect("all fits together").outbox_messages, 0);
+}
+
+#[test]
+fn bx_hrd_6_connects_that_bring_nothing_new_are_delayed_over_a_socket_too() {
+    let mut world = World::new(Config::default());
+    let mut peer = subscriber(&mut world, Carrier::Socket { ticket: None, may_adopt: None });
+    let mut publisher = world.poller();
+    for (n, waits) in [false, true].into_iter().enumerate() {
+        if waits {
+            world.pass(SECOND * 2);
+            publish(&mut world, &mut publisher, json!(1));
+        }
+        for _ in 0..3000 {
+            let mut request = connect(json!(0));
+            request[0]["advice"] = json!({"timeout": 0});
+            world.send(&mut peer, request);
+            world.drain(&peer);
+        }
+        assert!(world.engine.stats().replies_delayed > 1000 * (n as u64 + 1), "{waits}");
+    }
+}
+
+#[test]
+fn numbers_of_an_engine_before_free_nothing_that_came_in_the_next() {
+    let mut config = Config::default();
+    config.max_batch_bytes = 150;
+    let (mut here, mut there) = (World::new(config), World::new(Config::default()));
+    let (mut peer, mut publisher) = (subscriber(&mut here, Carrier::Http), here.poller());
+    poll(&mut here, &mut peer, json!(0));
+    for n in 0..4 {
+        publish(&mut here, &mut publisher, json!(n));
+    }
+    // The second time it gets less.
+    assert_eq!(read(&poll(&mut here, &mut peer, json!(1)).expect("all")).1, Some(2));
+    assert_eq!(read(&poll(&mut here, &mut peer, json!(1)).expect("less")).1, Some(3));
+    assert_eq!(poll(&mut here, &mut peer, json!(2)), None, "all of it is acknowledged");
+    let exported = here.engine.export(here.now, &crate::transfer::id(&peer)).expect("it is there");
+    there.engine.adopt(there.now, &exported).expect("it is a session");
+    let mut publisher = there.poller();
+    publish(&mut there, &mut publisher, json!(9));
+    assert_eq!(read(&poll(&mut there, &mut peer, json!(3)).expect("the new one")).0, [9]);
 }

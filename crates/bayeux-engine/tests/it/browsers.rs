@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use crate::world::{Peer, World};
 
+fn connect() -> Value {
+    json!([{"channel": "/meta/connect", "connectionType": "long-polling"}])
+}
+
 fn crowd(world: &mut World, tabs: usize) -> Vec<Peer> {
     let first = world.poller();
     let mut all = vec![first];
@@ -55,8 +59,8 @@ fn streams_count_and_sockets_and_programs_do_not() {
     };
     assert!(open(&mut world, &tabs[0]).answer.stream.is_some());
     let told = open(&mut world, &tabs[1]);
-    assert_eq!(told.replies[0]["advice"]["multiple-clients"], true);
-    assert!(told.answer.stream.is_none());
+    let told = told.answer.stream.and_then(|stream| world.receive(&tabs[1], stream)).expect("a reply");
+    assert_eq!(told[0]["advice"]["multiple-clients"], true);
     assert!(open(&mut world, &tabs[0]).answer.stream.is_some(), "its own takes over");
     let mut socket = world.next_connection(&tabs[2], Carrier::Socket { ticket: None, may_adopt: None });
     assert!(world.connect(&mut socket, "s").replies.is_empty(), "held");
@@ -66,6 +70,38 @@ fn streams_count_and_sockets_and_programs_do_not() {
         world.handshake(&mut program);
         assert!(world.connect(&mut program, "c").replies.len() == 1);
     }
+}
+
+#[test]
+fn bx_mc_2_a_connect_that_waits_for_an_older_write_has_a_place_too() {
+    let mut config = Config::default();
+    config.max_sessions_per_browser = 1;
+    let mut world = World::new(config);
+    let mut tabs = crowd(&mut world, 2);
+    let mut publisher = world.poller();
+    world.subscribe(&mut tabs[0], json!("/a"));
+    world.publish(&mut publisher, "/a", json!(1));
+    world.pump();
+    let writes = world.connect(&mut tabs[0], "writes").answer.lent;
+    let mut next = world.next_connection(&tabs[0], Carrier::Http);
+    let held = world.hold(&mut next, "waits");
+    world.engine.confirm(world.now, writes[0]);
+    assert!(world.receive(&next, held).is_none(), "it goes on to be held");
+    assert_eq!(world.connect(&mut tabs[1], "t").replies[0]["advice"]["multiple-clients"], true);
+}
+
+#[test]
+fn bx_mc_4_a_connect_whose_session_has_ended_takes_no_place_any_more() {
+    let mut config = Config::default();
+    config.max_sessions_per_browser = 1;
+    let mut world = World::new(config);
+    let mut tabs = crowd(&mut world, 2);
+    let held = world.hold(&mut tabs[0], "h");
+    // Its connection does not come to answer the connect.
+    let exported = world.engine.export(world.now, &bayeux_engine::ClientId::parse(&tabs[0].id).expect("an id"));
+    assert!(exported.is_ok());
+    assert!(world.send(&mut tabs[1], connect()).answer.held.is_some(), "there is room");
+    world.engine.cancel(world.now, held);
 }
 
 #[test]
@@ -98,4 +134,17 @@ fn bx_cp_5_a_foreign_script_uses_such_sessions_of_its_address_alone() {
     assert_eq!(connect(&mut world, thief), refused, "a session with a cookie");
     let mut own = world.next_connection(&same_browser, Carrier::Script { cross_site: false });
     assert!(world.connect(&mut own, "3").answer.held.is_some(), "a script of the same site brings the cookie");
+}
+
+#[test]
+fn a_session_outlasts_the_interval_that_it_is_told() {
+    let mut config = Config::default();
+    config.max_sessions_per_browser = 1;
+    config.multi_session_interval = std::time::Duration::from_secs(15);
+    let mut world = World::new(config);
+    let mut tabs = crowd(&mut world, 2);
+    world.hold(&mut tabs[0], "h");
+    assert_eq!(world.connect(&mut tabs[1], "t").replies[0]["advice"]["interval"], 15_000);
+    world.pass(std::time::Duration::from_secs(15));
+    assert_eq!(world.connect(&mut tabs[1], "t").replies[0]["successful"], true);
 }

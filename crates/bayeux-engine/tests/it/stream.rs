@@ -89,9 +89,10 @@ fn bx_st_13_a_stream_ends_with_a_reply_when_the_client_asked_for_that() {
     };
     assert_eq!(parse(&frame)[0]["id"], "c");
     assert!(matches!(world.take_raw(&stream, ticket), Take::Close(_)), "it is over");
-    let (_, at_once) = open(&mut world, &peer, "eventsource", json!({"timeout": 0}));
-    assert!(at_once.answer.stream.is_none());
-    assert_eq!(at_once.replies[0]["successful"], true);
+    let (stream, at_once) = open(&mut world, &peer, "eventsource", json!({"timeout": 0}));
+    let ticket = at_once.answer.stream.expect("a stream of one batch");
+    let Take::Frame { frame, last: true, .. } = world.take_raw(&stream, ticket) else { panic!("it ends at once") };
+    assert_eq!(parse(&frame)[0]["successful"], true);
 }
 
 #[test]
@@ -168,6 +169,27 @@ fn bx_st_14_a_stream_that_the_browser_keeps_rolls_over_and_an_event_source_does_
 }
 
 #[test]
+fn bx_st_5_the_last_reply_says_when_an_event_source_comes_again() {
+    let mut config = Config::default();
+    config.timeout = SECOND * 25;
+    let mut world = World::new(config);
+    let (peer, stream) = streamer(&mut world, "eventsource");
+    let last = |world: &mut World, peer: &Peer, stream| match world.take_raw(peer, stream) {
+        Take::Frame { retry, last: true, .. } => retry,
+        other => panic!("it ends: {other:?}"),
+    };
+    let (short, outcome) = open(&mut world, &peer, "eventsource", json!({"timeout": 0}));
+    assert_eq!(last(&mut world, &peer, stream), Some(SECOND * 2), "superseded");
+    let stream = outcome.answer.stream.expect("a stream");
+    assert_eq!(last(&mut world, &short, stream), None, "as usual");
+    let (peer, outcome) = open(&mut world, &peer, "eventsource", json!({}));
+    let mut other = world.next_connection(&peer, Carrier::Http);
+    world.send(&mut other, json!([{"channel": "/meta/disconnect"}]));
+    let stream = outcome.answer.stream.expect("a stream");
+    assert_eq!(last(&mut world, &peer, stream), Some(SECOND * 25), "there is nothing to come for");
+}
+
+#[test]
 fn bx_st_4_a_connect_beside_the_stream_is_answered_at_once_and_takes_nothing_over() {
     let mut world = World::new(Config::default());
     let (peer, stream) = streamer(&mut world, "eventsource");
@@ -218,8 +240,9 @@ fn the_end_of_its_session_and_of_the_server_are_told_on_the_stream() {
     };
     assert_eq!(channels(&parse(&frame)), ["/a", "/meta/connect"]);
     world.engine.confirm(world.now, stream);
-    let (_, late) = open(&mut world, &peer, "eventsource", json!({}));
-    assert!(late.answer.stream.is_none() && late.replies.len() == 1, "no stream is opened any more");
+    let (late, outcome) = open(&mut world, &peer, "eventsource", json!({}));
+    let ticket = outcome.answer.stream.expect("a stream of one batch");
+    let Take::Frame { last: true, .. } = world.take_raw(&late, ticket) else { panic!("it ends at once") };
     assert_eq!(world.engine.connections(), 0);
 }
 
@@ -269,4 +292,22 @@ fn those_that_get_the_same_write_the_same_bytes() {
     });
     let first = frames.next().expect("there are three");
     assert!(frames.all(|frame| frame == first));
+}
+
+#[test]
+fn a_stream_behind_an_older_connection_says_that_it_is_open_unless_it_is_to_be_one_reply() {
+    for (timeout, opens) in [(5000, true), (0, false)] {
+        let mut world = World::new(Config::default());
+        let (peer, stream) = streamer(&mut world, "eventsource");
+        let mut publisher = world.poller();
+        world.receive(&peer, stream).expect("the reply");
+        world.publish(&mut publisher, "/a", json!(1));
+        world.pump();
+        assert!(world.take(&peer, stream).is_some(), "lent");
+        let (next, outcome) = open(&mut world, &peer, "eventsource", json!({"timeout": timeout}));
+        let ticket = outcome.answer.stream.expect("a stream");
+        assert_eq!(world.take(&next, ticket).is_some(), opens);
+        world.engine.cancel(world.now, stream);
+        assert_eq!(channels(&world.receive(&next, ticket).expect("the event"))[0], "/a");
+    }
 }

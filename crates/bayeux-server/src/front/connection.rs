@@ -77,24 +77,26 @@ pub(super) async fn serve<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr) -
         };
         let (head, rest) = connection.input.split_at(length);
         let judged = with_head(head, |head| endpoint.judge(head, rest, peer));
-        let stays = match judged.and_then(|judged| judged) {
+        let answer = match judged.and_then(|judged| judged) {
             Err(bad) => return Box::pin(connection.malformed(bad)).await,
             Ok(Judged::Foreign) => return Outcome::Foreign(connection.io, connection.input.freeze()),
             Ok(Judged::Upgrade(upgraded)) => return Box::pin(connection.upgrade(length, *upgraded)).await,
-            Ok(Judged::Answer { response, after }) => {
-                connection.input.advance(length);
-                connection.bound_send_buffer(first);
-                connection.respond(response, after).await
-            }
-            Ok(Judged::Served { response, after, body }) => {
+            Ok(Judged::Answer { response, after, body }) => {
                 connection.input.advance(length + body);
-                connection.bound_send_buffer(first);
-                connection.respond(response, after).await
+                Some((response, after))
             }
             Ok(Judged::Read { framing, after, expects_continue }) => {
-                connection.bound_send_buffer(first);
                 connection.serve(length, framing, after, expects_continue).await
             }
+        };
+        if first {
+            connection.io.bound_send_buffer(endpoint.options.send_buffer);
+        }
+        let stays = match answer {
+            None => false,
+            // Boxed: few connections have a stream, and what it took is given back when it ends.
+            Some((response, after)) if response.body.is_stream() => Box::pin(connection.stream(response, after)).await,
+            Some((response, after)) => connection.respond(response, after).await,
         };
         if !stays {
             connection.end(LINGER).await;
@@ -115,13 +117,6 @@ pub(super) async fn refuse<T: Stream>(endpoint: &Endpoint, io: T, peer: IpAddr, 
 }
 
 impl<T: Stream> Connection<'_, T> {
-    /// Before the first answer.
-    fn bound_send_buffer(&self, first: bool) {
-        if first {
-            self.io.bound_send_buffer(self.endpoint.options.send_buffer);
-        }
-    }
-
     /// Waits for a whole head; returns its length. A new connection has the head's time from its start, a kept one from the
     /// first byte of the head.
     async fn head(&mut self, first: bool) -> Result<usize, End> {
@@ -164,34 +159,28 @@ impl<T: Stream> Connection<'_, T> {
         .await
     }
 
-    /// Reads the body of a request, serves it and answers.
-    async fn serve(&mut self, length: usize, framing: Framing, after: After, expects_continue: bool) -> bool {
+    /// Reads the body of a request and serves it. What is to be answered, unless the peer is gone.
+    async fn serve(
+        &mut self,
+        length: usize,
+        framing: Framing,
+        after: After,
+        expects_continue: bool,
+    ) -> Option<(Response, After)> {
         let head = self.input.split_to(length);
         let body = match self.body(framing, expects_continue).await {
             Ok(body) => body,
-            Err(End::Silent) => return false,
+            Err(End::Silent) => return None,
             Err(End::Told(413, _)) => {
-                let refusal = with_head(&head, |head| {
-                    self.endpoint.bayeux.too_large(&head.endpoint_head("", self.peer, self.endpoint.secure))
-                });
-                return match refusal {
-                    Ok(response) => Box::pin(self.respond(response, After::Close)).await,
-                    Err(_) => false,
-                };
+                let refusal =
+                    with_head(&head, |head| self.endpoint.bayeux.too_large(&self.endpoint.head(head, "", self.peer)));
+                return refusal.ok().map(|response| (response, After::Close));
             }
-            Err(End::Told(status, text)) => {
-                return Box::pin(self.respond(Response::text(status, text), After::Close)).await;
-            }
+            Err(End::Told(status, text)) => return Some((Response::text(status, text), After::Close)),
         };
-        let served = with_head(&head, |head| {
-            self.endpoint.bayeux.serve(&head.endpoint_head("", self.peer, self.endpoint.secure), &body)
-        });
-        // A held connect needs neither.
-        drop((head, body));
-        match served {
-            Ok(response) => self.respond(response, after).await,
-            Err(_) => false,
-        }
+        let served =
+            with_head(&head, |head| self.endpoint.bayeux.serve(&self.endpoint.head(head, "", self.peer), &body));
+        served.ok().map(|response| (response, after))
     }
 
     async fn body(&mut self, framing: Framing, expects_continue: bool) -> Result<BytesMut, End> {
@@ -262,10 +251,6 @@ impl<T: Stream> Connection<'_, T> {
 
     /// Writes a response, once its body is there. Returns whether the connection stays.
     async fn respond(&mut self, response: Response, after: After) -> bool {
-        if response.body.is_stream() {
-            // Boxed: few connections have one, and what it took is given back when it ends.
-            return Box::pin(self.stream(response, after)).await;
-        }
         let Response { status, headers, mut body, head_only } = response;
         let closes = headers.iter().any(|(name, _)| *name == "Connection");
         let mut bytes = match self.next_bytes(&mut body, |body, cx| body.poll_next(cx)).await {
@@ -279,7 +264,12 @@ impl<T: Stream> Connection<'_, T> {
         if head_only {
             bytes.clear();
         }
-        if !self.start(status, headers, length, &mut bytes, after).await {
+        let start = poll_fn(|cx| Poll::Ready(self.start(cx, status, &headers, length, &mut bytes, after)));
+        let Some(mut left) = start.await else {
+            return false;
+        };
+        drop(headers);
+        if !self.write(&mut left, &mut bytes).await {
             return false;
         }
         // The kernel has taken the last byte: polled again, the body knows.
@@ -287,18 +277,21 @@ impl<T: Stream> Connection<'_, T> {
         after.stays()
     }
 
-    /// Writes the head of a response and the first bytes of its body.
-    async fn start(&mut self, status: u16, headers: Headers, length: Length, bytes: &mut Bytes, after: After) -> bool {
-        let begun = poll_fn(|cx| {
-            let write = |start: &[u8]| write_some(&mut self.io, cx, start);
-            Poll::Ready(output::with_start(status, &headers, length, bytes, after, write))
-        });
-        let Ok(mut left) = begun.await else {
-            self.broken = true;
-            return false;
-        };
-        drop(headers);
-        self.write(&mut left, bytes).await
+    /// Begins to write the head of a response and the first bytes of its body; returns what of these is left to be written. No future
+    /// of its own: a connection that waits has room for each that it may come to.
+    fn start(
+        &mut self,
+        cx: &mut Context<'_>,
+        status: u16,
+        headers: &Headers,
+        length: Length,
+        bytes: &mut Bytes,
+        after: After,
+    ) -> Option<Bytes> {
+        let write = |start: &[u8]| write_some(&mut self.io, cx, start);
+        let left = output::with_start(status, headers, length, bytes, after, write).ok();
+        self.broken = left.is_none();
+        left
     }
 
     /// What is to be written of a body next, which may take its time. A peer that goes meanwhile takes nothing with it: the body is

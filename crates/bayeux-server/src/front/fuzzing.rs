@@ -9,7 +9,7 @@ use super::{
     chunked::{BadBody, Chunked},
     request::{BadHead, Framing, RequestHead, find_head, with_head},
 };
-use crate::http::form;
+use crate::http::{callback_polling::CallbackName, escape, form, forwarded::TrustedProxies, query::Query};
 
 /// What a head was read as.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,10 +82,29 @@ pub fn decode_form(body: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, D
     form::decode_form(body, limits)
 }
 
+/// JSON as a value in a script.
+pub fn script_value(json: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    escape::push_script_value(json, &mut out);
+    out
+}
+
+/// Whether a text may name the function that a script calls.
+pub fn is_callback_name(text: &str) -> bool {
+    CallbackName::parse(text).is_ok()
+}
+
+/// The first value of a field in a query.
+pub fn query_value(query: &str, name: &'static str) -> Option<String> {
+    Query(query).value(name).map(std::borrow::Cow::into_owned)
+}
+
 impl Head {
     fn of(head: &RequestHead<'_>) -> Self {
         let words = |bad: BadHead| bad.to_string();
-        let endpoint = head.endpoint_head("", IpAddr::V4(Ipv4Addr::LOCALHOST), false);
+        let mut endpoint = head.endpoint_head("", IpAddr::V4(Ipv4Addr::LOCALHOST), false);
+        let proxies = TrustedProxies::parse(["127.0.0.0/8"]).expect("it is a network");
+        proxies.apply(&mut endpoint, |name| head.all(name).collect());
         let (expects, stays, old) = (head.expects_continue().map_err(words), head.keeps_alive(), head.is_old());
         Self {
             path: head.path.to_owned(),

@@ -113,6 +113,7 @@ impl<'h> RequestHead<'h> {
                 more_origins: self.all("origin").count() > 1,
                 sec_fetch_site: raw("sec-fetch-site").map(|value| std::str::from_utf8(value).unwrap_or("cross-site")),
                 host: self.text("host"),
+                secure: None,
             },
             cookies: self.all("cookie").collect(),
             suffix,
@@ -175,7 +176,7 @@ impl<'h> RequestHead<'h> {
         if lengths.next().is_some() || codings.next().is_some() { Err(BadHead::Framing) } else { Ok(framing) }
     }
 
-    fn all(&self, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
+    pub(super) fn all(&self, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 

@@ -1,41 +1,42 @@
-//! `callback-polling` (JSONP): a script element asks, and a script that calls a function is the answer (BX-CP-2 to BX-CP-4).
+//! `callback-polling` (JSONP): a script element asks, and a script that calls a function is the answer (BX-CP-2 to BX-CP-4, BX-CP-7).
 //!
-//! Any page can make such a request, and the browser adds the cookies it has. So those of another site's request say nothing, and
-//! what is answered is a call of a function whose name is harmless, and neither sniffed nor shown.
+//! Any page can make such a request, and the browser adds the cookies it has. So those of another site's request say nothing (BX-CP-5),
+//! and what is answered is a call of a function whose name is harmless, and neither sniffed nor shown (BX-CP-7). Scripts run in whatever
+//! order they come, so events are in those alone that answer connects (BX-CP-8), which the engine sees to.
 
 use std::borrow::Cow;
 
 use super::{
-    escape::push_script_json,
-    wire::{Headers, Wire},
+    escape::push_script_value,
+    wire::{EventFields, Headers, Wire},
 };
 
 /// Characters of a name.
 const MAX_NAME: usize = 64;
 
 /// Calls this function.
-pub(super) struct CallbackPolling {
+pub(crate) struct CallbackPolling {
     name: CallbackName,
 }
 
 /// A name that is a function's to be called and nothing else (BX-HRD-11).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CallbackName(Cow<'static, str>);
+pub(crate) struct CallbackName(Cow<'static, str>);
 
 /// A text that is no such name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("jsonp has to name a function in 1 to {MAX_NAME} letters, digits, `_`, `$`, `.` or `-`")]
-pub(super) struct BadCallbackName;
+pub(crate) struct BadCallbackName;
 
 impl CallbackName {
     /// Where none is named (BX-CP-3).
-    pub(super) const DEFAULT: Self = Self(Cow::Borrowed("jsonpcallback"));
+    pub(crate) const DEFAULT: Self = Self(Cow::Borrowed("jsonpcallback"));
 
     /// Checks a name.
     ///
     /// # Errors
     /// It is empty, too long, or has a character that could end it.
-    pub(super) fn parse(text: &str) -> Result<Self, BadCallbackName> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadCallbackName> {
         let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"_$.-".contains(&byte);
         let fits = (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(harmless);
         if fits { Ok(Self(Cow::Owned(text.to_owned()))) } else { Err(BadCallbackName) }
@@ -43,7 +44,7 @@ impl CallbackName {
 }
 
 impl CallbackPolling {
-    pub(super) const fn new(name: CallbackName) -> Self {
+    pub(crate) const fn new(name: CallbackName) -> Self {
         Self { name }
     }
 }
@@ -59,12 +60,12 @@ impl Wire for CallbackPolling {
         ]
     }
 
-    fn batch(&self, array: &[u8], _event_id: Option<u64>, out: &mut Vec<u8>) {
+    fn batch(&self, array: &[u8], _fields: EventFields, out: &mut Vec<u8>) {
         // Whoever takes it for another kind of file finds a comment first, not characters of the peer's choice.
         out.extend_from_slice(b"/**/");
         out.extend_from_slice(self.name.0.as_bytes());
         out.push(b'(');
-        push_script_json(array, out);
+        push_script_value(array, out);
         out.extend_from_slice(b");");
     }
 }
@@ -90,8 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn bx_cp_4_the_function_is_called_with_the_array() {
-        let call = |name: CallbackName| whole(&CallbackPolling::new(name), br#"[{"data":"</script>"}]"#);
+    fn bx_cp_3_bx_cp_4_the_function_is_called_with_the_array() {
+        let call = |name: CallbackName| {
+            whole(&CallbackPolling::new(name), br#"[{"data":"</script>"}]"#, EventFields::default())
+        };
         let cb = CallbackName::parse("a.b$_-9").expect("a name");
         assert_eq!(call(cb), r#"/**/a.b$_-9([{"data":"\u003c/script>"}]);"#);
         assert_eq!(call(CallbackName::DEFAULT), r#"/**/jsonpcallback([{"data":"\u003c/script>"}]);"#);

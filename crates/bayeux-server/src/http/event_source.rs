@@ -1,12 +1,12 @@
 //! `eventsource` (BX-ST-1): a stream of server-sent events, whose data are each a batch.
 //!
-//! A browser opens the stream anew by itself when it ends, and then names the last event that it had.
+//! A browser opens the stream anew by itself when it ends, and then names the last event that it had (BX-ST-5).
 
 use std::time::Duration;
 
 use bayeux_engine::Framing;
 
-use super::wire::{Headers, Wire, stream_headers};
+use super::wire::{EventFields, Headers, Wire, stream_headers};
 
 /// A browser that lost its stream waits so long at least: a server that is gone for a moment is not to be stormed.
 const MIN_RETRY: Duration = Duration::from_secs(1);
@@ -32,8 +32,11 @@ impl Wire for EventSource {
         out.extend_from_slice(format!("retry: {}\n\n", self.retry.as_millis()).as_bytes());
     }
 
-    fn batch(&self, array: &[u8], event_id: Option<u64>, out: &mut Vec<u8>) {
-        if let Some(id) = event_id {
+    fn batch(&self, array: &[u8], fields: EventFields, out: &mut Vec<u8>) {
+        if let Some(retry) = fields.retry {
+            out.extend_from_slice(format!("retry: {}\n", retry.max(MIN_RETRY).as_millis()).as_bytes());
+        }
+        if let Some(id) = fields.id {
             out.extend_from_slice(format!("id: {id}\n").as_bytes());
         }
         out.extend_from_slice(b"data: ");
@@ -61,11 +64,15 @@ mod tests {
     fn bx_st_1_each_batch_is_the_data_of_an_event() {
         let wire = EventSource::new(Duration::ZERO);
         let frame = Frame::Own([&[0; HEADROOM][..], br#"[{"data":"a\nb"}]"#].concat());
-        let read = |first, id| piece(&wire, first, &frame, id).data();
-        assert_eq!(read(true, None), "retry: 1000\n\ndata: [{\"data\":\"a\\nb\"}]\n\n");
-        assert_eq!(read(false, Some(7)), "id: 7\ndata: [{\"data\":\"a\\nb\"}]\n\n");
+        let read = |first, id, retry: Option<u64>| {
+            piece(&wire, first, &frame, EventFields { id, retry: retry.map(Duration::from_millis) }).data()
+        };
+        assert_eq!(read(true, None, None), "retry: 1000\n\ndata: [{\"data\":\"a\\nb\"}]\n\n");
+        assert_eq!(read(false, Some(7), None), "id: 7\ndata: [{\"data\":\"a\\nb\"}]\n\n");
+        assert_eq!(read(false, Some(7), Some(2000)), "retry: 2000\nid: 7\ndata: [{\"data\":\"a\\nb\"}]\n\n");
+        assert_eq!(read(false, None, Some(0)), "retry: 1000\ndata: [{\"data\":\"a\\nb\"}]\n\n", "it is not to storm");
         assert_eq!(beat(&wire).data(), ":\n\n");
         let slow = EventSource::new(Duration::from_millis(2500));
-        assert_eq!(whole(&slow, b"[]"), "retry: 2500\n\ndata: []\n\n");
+        assert_eq!(whole(&slow, b"[]", EventFields::default()), "retry: 2500\n\ndata: []\n\n");
     }
 }

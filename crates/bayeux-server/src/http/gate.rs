@@ -41,8 +41,10 @@ pub struct CrossSite<'a> {
     pub more_origins: bool,
     /// `Sec-Fetch-Site`.
     pub sec_fetch_site: Option<&'a str>,
-    /// `Host`.
+    /// `Host`, or what a trusted proxy says that it was.
     pub host: Option<&'a str>,
+    /// Whether the browser speaks TLS, where a trusted proxy says so; else that is not known: TLS may end in front of us.
+    pub secure: Option<bool>,
 }
 
 /// Where a request comes from.
@@ -77,7 +79,7 @@ impl AllowedOrigins {
     }
 
     /// Judges a request. `Origin` and `Sec-Fetch-Site`, as far as they are there, must both say same-origin; else the
-    /// origin must be listed. The scheme is not compared with our own: TLS may end in front of us.
+    /// origin must be listed. The scheme is compared with our own where that is known.
     pub fn judge(&self, head: &CrossSite<'_>) -> Site {
         let fetch_same = head.sec_fetch_site.is_none_or(|site| matches!(site, "same-origin" | "none"));
         let Some(text) = head.origin else {
@@ -90,7 +92,9 @@ impl AllowedOrigins {
             return Site::Listed(text.to_owned());
         }
         let host = head.host.and_then(|host| normal_authority(&origin.scheme, host));
-        if fetch_same && host.as_ref() == Some(&origin.authority) { Site::Same } else { Site::Foreign }
+        let same_scheme = head.secure.is_none_or(|secure| secure == (origin.scheme == "https"));
+        let same = same_scheme && host.as_ref() == Some(&origin.authority);
+        if fetch_same && same { Site::Same } else { Site::Foreign }
     }
 
     /// Judges a request for a page in a frame, by what it says of the page around: a browser sends no `Origin` with it, so what the
@@ -151,6 +155,11 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.authority)
     }
+}
+
+/// Whether a text is a host, perhaps with a port.
+pub(super) fn is_authority(text: &str) -> bool {
+    normal_authority("http", text).is_some()
 }
 
 /// Host and port as browsers write them, without the scheme's default port; `None` for what is no host and port.

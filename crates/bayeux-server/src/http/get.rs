@@ -1,4 +1,5 @@
-//! A GET with messages in its URL: `callback-polling`, or the connect that opens a stream of `eventsource` or `iframe`.
+//! A GET with messages in its URL: `callback-polling`, or the connect that opens a stream of `eventsource` or `iframe`
+//! (BX-ST-7).
 //!
 //! The URL may name a session, so nothing here goes into a log.
 
@@ -79,21 +80,22 @@ impl Bayeux {
         Some(self.event_source(head, vec![connect]))
     }
 
+    /// The connect is in the query (BX-ST-7), or made up.
     fn event_source(&self, head: &Head<'_>, connect: Vec<Message>) -> Response {
         if self.site(head) == Site::Foreign {
-            return self.refuse_site(head);
+            return self.refuse_site(head.site.origin);
         }
         let last_event = head.last_event_id.and_then(|id| id.trim().parse().ok());
         self.stream(head, connect, last_event, Box::new(EventSource::new(self.options().engine.interval)))
     }
 
-    /// The page around it is of this very origin, or says which listed one it is of.
+    /// The page around it is of this very origin, or says which listed one it is of (BX-ST-17).
     fn iframe(&self, head: &Head<'_>, connect: Vec<Message>, query: Query<'_>) -> Response {
         let allowed = &self.options().allow_origin;
         let parent = query.value("origin");
         let site = parent.as_deref().map_or_else(|| self.site(head), |parent| allowed.judge_frame(&head.site, parent));
         if site == Site::Foreign {
-            return self.refuse_site(head);
+            return self.refuse_site(head.site.origin.or(parent.as_deref()));
         }
         let mut random = [0; 16];
         if getrandom::fill(&mut random).is_err() {
@@ -110,7 +112,7 @@ impl Bayeux {
     /// A query that can't be served is refused whole (BX-HRD-1). Where scripts are served, any site may be told so.
     fn malformed_query(&self, head: &Head<'_>, scripts: bool, why: &str) -> Response {
         if !scripts && self.site(head) == Site::Foreign {
-            return self.refuse_site(head);
+            return self.refuse_site(head.site.origin);
         }
         count(&self.counters().bodies_malformed);
         tracing::debug!(target: "bayeux::http", peer = %head.peer, why, "refused a malformed query");

@@ -25,9 +25,9 @@ pub struct Head<'a> {
     pub last_event_id: Option<&'a str>,
     /// Whether there is a `Content-Encoding` other than `identity`.
     pub encoded: bool,
-    /// The address of the peer.
+    /// The address of the client: the peer's, or what a trusted proxy says.
     pub peer: IpAddr,
-    /// Whether the connection is TLS, as far as the front knows.
+    /// Whether the client speaks TLS, as far as the front or a trusted proxy knows.
     pub secure: bool,
 }
 

@@ -1,14 +1,14 @@
-//! `iframe` (BX-ST-2), the forever frame: a page that never ends, with a script for each batch, which hands it to the page around.
+//! `iframe` (BX-ST-9), the forever frame: a page that never ends, with a script for each batch, which hands it to the page around.
 //!
 //! The page around is of this server's origin or a listed one: only such may have it in a frame, and only to such are messages
-//! handed. No script runs in it but those that carry the nonce.
+//! handed. No script runs in it but those that carry the nonce (BX-ST-17).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    escape::push_script_json,
+    escape::push_script_value,
     gate::{AllowedOrigins, Origin},
-    wire::{Headers, Wire, stream_headers},
+    wire::{EventFields, Headers, Wire, stream_headers},
 };
 
 /// Scripts in a page.
@@ -53,10 +53,10 @@ impl Wire for Iframe {
         out.extend_from_slice(format!("function d(b){{parent.postMessage(b,{target})}}</script>\n").as_bytes());
     }
 
-    fn batch(&self, array: &[u8], _event_id: Option<u64>, out: &mut Vec<u8>) {
+    fn batch(&self, array: &[u8], _fields: EventFields, out: &mut Vec<u8>) {
         self.script(out);
         out.extend_from_slice(b"d(");
-        push_script_json(array, out);
+        push_script_value(array, out);
         out.extend_from_slice(b")</script>\n");
     }
 }
@@ -79,11 +79,11 @@ mod tests {
 
     fn read(page: &Iframe, first: bool, batch: &Value) -> String {
         let frame = Frame::Own([&[0; HEADROOM][..], batch.to_string().as_bytes()].concat());
-        String::from_utf8(piece(page, first, &frame, None).data().into()).expect("text")
+        String::from_utf8(piece(page, first, &frame, EventFields::default()).data().into()).expect("text")
     }
 
     #[test]
-    fn bx_st_2_each_batch_is_a_script_that_hands_it_to_the_page_around() {
+    fn bx_st_9_each_batch_is_a_script_that_hands_it_to_the_page_around() {
         let own = page(None, &[]);
         let batch = json!([{"data": "</script>"}]);
         let script = format!("<script nonce={NONCE}>d([{{\"data\":\"\\u003c/script>\"}}])</script>\n");
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn bx_hrd_8_the_policy_names_who_may_have_it_in_a_frame() {
+    fn bx_st_17_the_policy_names_who_may_have_it_in_a_frame() {
         let policy = |mut page: Iframe| page.headers().pop().map(|(_, value)| value.to_string());
         let own = format!("default-src 'none'; script-src 'nonce-{NONCE}'; frame-ancestors 'self'");
         assert_eq!(policy(page(None, &[])), Some(own.clone()));

@@ -1,5 +1,5 @@
 //! `long-polling` (BX-OP-3, BX-LP-1): a POST of messages, answered with messages; a connect alone is held, and needs no more
-//! than one request beside it (BX-OP-1). A connect of `xhr-streaming` alone is a POST like any, and its answer a stream.
+//! than one request beside it (BX-OP-1). A connect of `xhr-streaming` alone is a POST like any, and its answer a stream (BX-ST-8).
 
 use bayeux_engine::Carrier;
 use bayeux_protocol::{ConnectionType, DecodeError, decode_batch};

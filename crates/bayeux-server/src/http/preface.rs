@@ -20,7 +20,7 @@ impl Bayeux {
     pub fn preface(&self, head: &Head<'_>, url: impl FnOnce() -> String) -> Option<Response> {
         let site = self.site(head);
         if let (Method::Post | Method::Options, Site::Foreign) = (head.method, &site) {
-            return Some(self.refuse_site(head));
+            return Some(self.refuse_site(head.site.origin));
         }
         let response = match head.method {
             Method::Post if head.encoded => {
@@ -48,12 +48,13 @@ impl Bayeux {
         self.options().allow_origin.judge(&head.site)
     }
 
-    pub(crate) fn refuse_site(&self, head: &Head<'_>) -> Response {
+    /// Refuses a page of another site, which says that it is of this origin.
+    pub(crate) fn refuse_site(&self, origin: Option<&str>) -> Response {
         count(&self.counters().cross_site_refused);
         if self.may_note() {
             tracing::info!(
                 target: "bayeux::http",
-                origin = %shown(head.site.origin.unwrap_or_default()),
+                origin = %shown(origin.unwrap_or_default()),
                 refused = self.stats().cross_site_refused,
                 "refused a foreign origin; if it is yours, add it to allow_origin (--allow-origin)"
             );

@@ -12,9 +12,20 @@ use actix_web::{
 };
 use bytes::{Bytes, BytesMut};
 
-use crate::http::{Head, Method, gate::CrossSite};
+use crate::{
+    Bayeux,
+    http::{Head, Method, gate::CrossSite},
+};
 
-pub(super) fn head(request: &HttpRequest) -> Head<'_> {
+/// What the endpoint has to know, with what trusted proxies say of the client.
+pub(super) fn head<'r>(bayeux: &Bayeux, request: &'r HttpRequest) -> Head<'r> {
+    let mut head = own_head(request);
+    let all = |name| request.headers().get_all(name).map(header::HeaderValue::as_bytes).collect();
+    bayeux.options().trusted_proxies.apply(&mut head, all);
+    head
+}
+
+fn own_head(request: &HttpRequest) -> Head<'_> {
     let text = |name| request.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
     Head {
@@ -32,6 +43,7 @@ pub(super) fn head(request: &HttpRequest) -> Head<'_> {
             more_origins: request.headers().get_all(header::ORIGIN).count() > 1,
             sec_fetch_site: request.headers().get("Sec-Fetch-Site").map(|value| value.to_str().unwrap_or("cross-site")),
             host: text(header::HOST),
+            secure: None,
         },
         cookies: request.headers().get_all(header::COOKIE).map(header::HeaderValue::as_bytes).collect(),
         content_type: text(header::CONTENT_TYPE),
@@ -44,9 +56,9 @@ pub(super) fn head(request: &HttpRequest) -> Head<'_> {
 }
 
 /// Where the request went, for people to read.
-pub(super) fn url(request: &HttpRequest) -> String {
-    let info = request.connection_info();
-    format!("{}://{}{}", info.scheme(), info.host(), request.path())
+pub(super) fn url(request: &HttpRequest, head: &Head<'_>) -> String {
+    let scheme = if head.secure { "https" } else { "http" };
+    format!("{scheme}://{}{}", head.site.host.unwrap_or_default(), request.path())
 }
 
 pub(super) fn is_upgrade(request: &HttpRequest) -> bool {

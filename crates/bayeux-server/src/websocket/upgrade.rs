@@ -28,7 +28,7 @@ impl Bayeux {
         // The answer to a HEAD has no body, whatever it is.
         let refuse = |response: Response| Box::new(response.without_body(head.method));
         if self.site(head) == Site::Foreign {
-            return Err(refuse(self.refuse_site(head)));
+            return Err(refuse(self.refuse_site(head.site.origin)));
         }
         let accept = asked.accept().map_err(|refusal| {
             count(&self.counters().upgrades_refused);

@@ -24,6 +24,7 @@ macro_rules! under {
             mod moving;
             mod origins;
             mod pausing;
+            mod proxies;
             mod scripts;
             mod shutdown;
             mod streams;

@@ -72,7 +72,16 @@ pub(crate) fn encoded(bytes: &[u8]) -> String {
 pub(crate) fn script_messages(response: &Response) -> Vec<Value> {
     let text = String::from_utf8_lossy(&response.body);
     let array = text.strip_prefix("/**/cb(").and_then(|text| text.strip_suffix(");"));
-    serde_json::from_str(array.unwrap_or_else(|| panic!("no script: {text}"))).expect("messages")
+    script_batch(array.unwrap_or_else(|| panic!("no script: {text}")))
+}
+
+/// What a script makes of the argument of a call.
+fn script_batch(argument: &str) -> Vec<Value> {
+    let text = argument.strip_prefix("JSON.parse(").and_then(|argument| argument.strip_suffix(')'));
+    let json = text.map(|text| serde_json::from_str::<String>(text).unwrap_or_else(|_| panic!("no string: {text}")));
+    assert!(json.is_some() || !argument.contains("__proto__"), "it sets a prototype: {argument}");
+    let batch = serde_json::from_str(json.as_deref().unwrap_or(argument));
+    batch.unwrap_or_else(|error| panic!("no batch: {argument}: {error}"))
 }
 
 /// Sends a batch by `callback-polling`, and returns the replies.
@@ -93,6 +102,8 @@ pub(crate) struct Receiver {
     unread: Vec<u8>,
     /// The `id` of the last server-sent event that had one.
     pub(crate) event_id: Option<String>,
+    /// Milliseconds after which an event source comes again.
+    pub(crate) retry: Option<u32>,
     /// How often something came that means nothing.
     pub(crate) beats: usize,
     over: bool,
@@ -164,8 +175,8 @@ impl Receiver {
     }
 
     fn reading(connection: Connection, transport: Transport) -> Self {
-        let (head, batches, unread, event_id, beats, over) = (None, VecDeque::new(), Vec::new(), None, 0, false);
-        Self { transport, connection, head, batches, unread, event_id, beats, over }
+        let (head, batches, unread, beats, over) = (None, VecDeque::new(), Vec::new(), 0, false);
+        Self { transport, connection, head, batches, unread, event_id: None, retry: None, beats, over }
     }
 
     pub(crate) const fn http(&self) -> &Http {
@@ -277,7 +288,7 @@ impl Receiver {
             match line.split_once(": ") {
                 Some(("data", data)) => self.batch(data),
                 Some(("id", id)) => self.event_id = Some(id.to_owned()),
-                Some(("retry", millis)) => assert!(millis.parse::<u32>().is_ok(), "{line}"),
+                Some(("retry", millis)) => self.retry = Some(millis.parse().expect("milliseconds")),
                 _ => {
                     assert_eq!(line, ":");
                     self.beats += 1;
@@ -298,7 +309,7 @@ impl Receiver {
         let policy = self.head.as_ref().and_then(|head| head.header("content-security-policy"));
         assert!(policy.is_some_and(|policy| policy.contains(&format!("script-src 'nonce-{nonce}';"))), "{policy:?}");
         let batch = script.strip_prefix("d(").and_then(|text| text.strip_suffix(")</script>"));
-        self.batch(batch.unwrap_or_else(|| panic!("no script: {text}")));
+        self.batches.push_back(script_batch(batch.unwrap_or_else(|| panic!("no script: {text}"))));
     }
 
     fn batch(&mut self, text: &str) {

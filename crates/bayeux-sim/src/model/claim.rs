@@ -56,7 +56,9 @@ impl Binding {
         if config.trust_client_session || same_browser || same_socket {
             return Claim::Owner;
         }
-        if origin.browser.is_some_and(|browser| self.perhaps.contains(&browser)) {
+        if let Some(browser) = origin.browser.filter(|browser| self.perhaps.contains(browser)) {
+            // It may do so now: the session may have come here since.
+            used.insert((node, browser.0));
             return Claim::Unsure;
         }
         let upgraded = match origin.carrier {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bayeux_engine::Time;
 
-use super::{Life, Model, Verdict};
+use super::{Extension, Life, Model, Verdict};
 use crate::connection::ConnectionKey;
 
 impl Model {
@@ -20,8 +20,10 @@ impl Model {
     /// The link of a connection was lost: a connect that it holds breaks off now.
     pub(crate) fn unlink(&mut self, now: Time, connection: ConnectionKey) {
         self.unlinked.insert(connection);
-        for asked in self.asked.values_mut().filter(|asked| asked.connection == connection) {
-            asked.due = asked.due.map(|due| due.min(now));
+        let here = self.asked.values_mut().filter(|asked| asked.connection == connection);
+        for held in here.filter_map(|asked| asked.held.as_mut()) {
+            held.due = held.due.min(now);
+            held.place = None;
         }
     }
 
@@ -35,8 +37,8 @@ impl Model {
         self.leaving.insert(node, now);
         for asked in self.asked.values_mut() {
             let session = asked.session.as_ref().and_then(|id| self.sessions.get(id));
-            if let (Some(due), true) = (asked.due, session.is_some_and(|session| session.node == node)) {
-                asked.due = Some(due.min(now));
+            if let (Some(held), true) = (&mut asked.held, session.is_some_and(|session| session.node == node)) {
+                held.due = held.due.min(now);
             }
         }
     }
@@ -55,7 +57,8 @@ impl Model {
         let Some(session) = session.and_then(|id| self.sessions.get(id)) else {
             return Ok(());
         };
-        let receives = session.receiver == Some(connection);
+        // With `ack`, what waits for a connect is kept for it.
+        let receives = session.receiver == Some(connection) && !matches!(session.extension, Extension::Ack(_));
         match session.due.iter().find(|due| due.since < *since && !due.optional) {
             Some(due) if receives => Err(format!("event {} was not handed over at shutdown", due.number)),
             _ => Ok(()),

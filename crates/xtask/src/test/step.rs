@@ -98,7 +98,7 @@ impl Step {
             Self::Doc => "rustdoc finds nothing wrong in the libraries",
             Self::Build => "the release binary for the real clients",
             Self::Conformance => "the conformance suite against both fronts, npm faye and npm cometd",
-            Self::Node => "npm cometd, npm faye and Chromium against the release binary",
+            Self::Node => "npm cometd, npm faye and Chromium against the release binary, also behind nginx and haproxy",
             Self::Python => "aiocometd against the release binary",
         }
     }

@@ -1,6 +1,6 @@
 //! A stream on the connection itself: whatever its session has to say in one turn goes out in one write.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use bytes::Bytes;
 
@@ -16,6 +16,8 @@ use crate::{
 /// For a beat to be acknowledged by the peer's system. With the usual time between beats, and that of the keepalive, a peer that
 /// vanished is noticed within 15 s.
 const BEAT_TIMEOUT: Duration = Duration::from_secs(4);
+/// Bytes behind the data of a chunk.
+const END_OF_CHUNK: usize = 2;
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
@@ -40,16 +42,28 @@ impl<T: Stream> Connection<'_, T> {
                 }
                 Next::Gone => return false,
             };
-            if let Some(headers) = headers.take()
-                && !self.start(status, headers, Length::Streamed, &mut bytes, after).await
-            {
-                return false;
+            if let Some(headers) = headers.take() {
+                let length = Length::Streamed;
+                let start = poll_fn(|cx| Poll::Ready(self.start(cx, status, &headers, length, &mut bytes, after)));
+                let Some(mut left) = start.await else {
+                    return false;
+                };
+                drop(headers);
+                if !self.write(&mut left, &mut bytes).await {
+                    return false;
+                }
             }
             if body.is_beat() != hurried {
                 hurried = !hurried;
                 self.hurry(hurried);
             }
+            // Behind the events comes what only HTTP wants.
+            let tail = if after.chunks() { END_OF_CHUNK + end.len() } else { 0 };
             if !self.write(&mut bytes, &mut end).await {
+                if bytes.len() + end.len() <= tail {
+                    // All of the events are taken over: on another connection they would come twice.
+                    poll_fn(|cx| Poll::Ready(body.poll_piece(cx).is_ready())).await;
+                }
                 return false;
             }
         }

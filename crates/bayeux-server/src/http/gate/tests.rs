@@ -11,7 +11,7 @@ fn judge(origin: Option<&str>, site: Option<&str>) -> Site {
         "http://[0:0:0:0:0:0:0:1]:4000",
         "https://xn--bcher-kva.example",
     ]);
-    let head = CrossSite { origin, more_origins: false, sec_fetch_site: site, host: Some(HOST) };
+    let head = CrossSite { origin, sec_fetch_site: site, host: Some(HOST), ..CrossSite::default() };
     listed.expect("all are origins").judge(&head)
 }
 
@@ -174,7 +174,7 @@ fn bx_hrd_8_a_frame_is_judged_by_the_page_around_it() {
         ("", None, Some("same-origin"), false),
         ("https://listed.example'+alert(1)+'", None, None, false),
     ] {
-        let head = CrossSite { origin, more_origins: false, sec_fetch_site: site, host: Some(HOST) };
+        let head = CrossSite { origin, more_origins: false, sec_fetch_site: site, host: Some(HOST), secure: None };
         let judged = listed.judge_frame(&head, parent);
         assert_eq!(judged != Site::Foreign, allowed, "{parent} {origin:?} {site:?}");
         let twice = CrossSite { origin: Some(own), more_origins: true, ..head };
@@ -231,6 +231,24 @@ fn the_default_port_may_be_left_out() {
     for (origin, host) in [("http://a", "a:80"), ("http://a:80", "a"), ("https://a", "a:443"), ("https://a:443", "a")] {
         let head = CrossSite { origin: Some(origin), host: Some(host), ..CrossSite::default() };
         assert_eq!(AllowedOrigins::default().judge(&head), Site::Same, "{origin} {host}");
+    }
+}
+
+#[test]
+fn bx_hrd_8_the_scheme_is_compared_where_it_is_known() {
+    for (origin, secure, expected) in [
+        ("http://app.example:8080", None, Site::Same),
+        ("https://app.example:8080", None, Site::Same),
+        ("http://app.example:8080", Some(false), Site::Same),
+        ("https://app.example:8080", Some(false), Site::Foreign),
+        ("http://app.example:8080", Some(true), Site::Foreign),
+        ("https://app.example:8080", Some(true), Site::Same),
+        ("HTTPS://app.example:8080", Some(true), Site::Same),
+    ] {
+        let head = CrossSite { origin: Some(origin), host: Some(HOST), secure, ..CrossSite::default() };
+        assert_eq!(AllowedOrigins::default().judge(&head), expected, "{origin} {secure:?}");
+        let listed = AllowedOrigins::parse([origin]).expect("it is an origin");
+        assert_eq!(listed.judge(&head), Site::Listed(origin.to_owned()), "{origin} {secure:?}");
     }
 }
 
@@ -296,6 +314,7 @@ proptest! {
             more_origins: false,
             sec_fetch_site: Some(&site),
             host: Some(&host),
+            secure: None,
         };
         prop_assert_eq!(AllowedOrigins::default().judge(&head), Site::Foreign);
         // What can be listed shows itself in the form that is listed.

@@ -118,7 +118,7 @@ fn moves(server: &Server, transports: [Transport; 2]) {
 }
 
 #[test]
-fn bx_dl_8_twenty_moves_between_any_two_transports_lose_nothing() {
+fn bx_cn_16_twenty_moves_between_any_two_transports_lose_nothing() {
     let mut options = options();
     // No connect is answered by time: each end of an old connection says that the new one has taken over.
     options.engine.timeout = std::time::Duration::from_secs(60);

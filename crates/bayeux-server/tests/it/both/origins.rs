@@ -161,7 +161,7 @@ fn bx_hrd_8_the_table_of_origins_holds_for_posts_streams_and_upgrades_with_and_w
 /// A browser says nothing of the page around a frame: the frame's URL does, by what is the origin of that page. Each row of the table
 /// but those of which a URL can say nothing.
 #[test]
-fn bx_hrd_8_the_page_around_a_frame_is_of_an_origin_that_may_have_it() {
+fn bx_st_17_the_page_around_a_frame_is_of_an_origin_that_may_have_it() {
     let mut options = options();
     options.allow_origin = bayeux_server::AllowedOrigins::parse(LIST).expect("they are origins");
     let server = Server::with(FRONT, options);

@@ -6,13 +6,13 @@ use serde_json::json;
 
 use super::FRONT;
 use crate::{
-    client::{Http, connect},
+    client::{Http, connect, handshake},
     server::{Server, options, wait_until},
     transport::{Receiver, STREAMS, Transport, ask_by_get, encoded, is_answered},
 };
 
 #[test]
-fn bx_st_2_the_reply_comes_first_and_then_each_event_as_it_is_published() {
+fn bx_st_10_the_reply_comes_first_and_then_each_event_as_it_is_published() {
     let server = Server::start(FRONT);
     let mut publisher = Http::session(&server);
     for transport in STREAMS {
@@ -60,7 +60,7 @@ fn bx_st_3_a_silent_stream_beats() {
 
 /// A page keeps what it has read of a response; an event source does not.
 #[test]
-fn bx_st_2_a_stream_rolls_over_at_its_size_and_the_next_goes_on() {
+fn bx_st_14_a_stream_rolls_over_at_its_size_and_the_next_goes_on() {
     let mut options = options();
     options.engine.max_stream_bytes = 5000;
     let server = Server::with(FRONT, options);
@@ -68,36 +68,27 @@ fn bx_st_2_a_stream_rolls_over_at_its_size_and_the_next_goes_on() {
     for transport in STREAMS {
         let mut session = Http::session(&server);
         session.subscribe("/a");
-        let (mut numbers, mut streams) = (0, 0);
-        while numbers < 40 {
-            let mut stream = Receiver::open(&server, &session, transport, "c");
-            streams += 1;
-            assert!(is_answered(&stream.messages()));
-            loop {
-                if numbers == 40 {
-                    break;
+        let mut stream = Receiver::open(&server, &session, transport, "c");
+        let (mut got, mut streams) = (Vec::new(), 1);
+        for n in 0..40 {
+            publisher.post(json!([{"channel": "/a", "data": [n, "x".repeat(500)]}]));
+            while got.last() != Some(&n) {
+                match stream.next() {
+                    Some(messages) => got.extend(messages.iter().filter_map(|message| message["data"][0].as_u64())),
+                    None => {
+                        stream = Receiver::open(&server, &session, transport, "c");
+                        streams += 1;
+                    }
                 }
-                publisher.post(json!([{"channel": "/a", "data": [numbers, "x".repeat(500)]}]));
-                let messages = stream.messages();
-                if is_answered(&messages) {
-                    // It was published when the stream had come to its end, and is the next one's.
-                    assert_eq!((messages.len(), stream.next()), (1, None));
-                    stream = Receiver::open(&server, &session, transport, "c");
-                    assert!(is_answered(&stream.messages()));
-                    streams += 1;
-                    assert_eq!(stream.messages()[0]["data"][0], json!(numbers));
-                } else {
-                    assert_eq!(messages[0]["data"][0], json!(numbers));
-                }
-                numbers += 1;
             }
         }
+        assert_eq!(got, (0..40).collect::<Vec<_>>(), "{transport:?}");
         assert_eq!(streams > 1, transport != Transport::EventSource, "{transport:?}: {streams}");
     }
 }
 
 #[test]
-fn a_stream_ends_when_it_was_asked_to() {
+fn bx_st_13_a_stream_ends_when_it_was_asked_to() {
     let server = Server::start(FRONT);
     for transport in STREAMS {
         let mut session = Http::session(&server);
@@ -125,7 +116,7 @@ fn a_stream_ends_when_it_was_asked_to() {
 }
 
 #[test]
-fn a_stream_of_nobodys_session_is_one_refusal() {
+fn bx_st_12_a_stream_of_nobodys_session_is_one_refusal() {
     let server = Server::start(FRONT);
     let gone = Http::session(&server);
     gone.again(&server).post(json!([{"channel": "/meta/disconnect"}]));
@@ -140,7 +131,7 @@ fn a_stream_of_nobodys_session_is_one_refusal() {
 
 /// Faye's way: the session is in the URL, and there is no connect.
 #[test]
-fn bx_st_1_an_event_source_may_name_its_session_in_the_path() {
+fn bx_st_1_bx_st_4_an_event_source_may_name_its_session_in_the_path() {
     let server = Server::start(FRONT);
     let mut session = Http::session(&server);
     session.subscribe("/a");
@@ -187,10 +178,10 @@ fn a_head_opens_nothing() {
 }
 
 #[test]
-fn an_event_source_goes_on_behind_the_last_event_that_it_had() {
+fn bx_st_5_an_event_source_goes_on_behind_the_last_event_that_it_had() {
     let server = Server::start(FRONT);
     let mut session = Http::open(&server);
-    let mut handshake = crate::client::handshake();
+    let mut handshake = handshake();
     handshake[0]["ext"] = json!({"ack": true});
     let reply = session.post(handshake).remove(0);
     assert_eq!(reply["ext"]["ack"], true);
@@ -218,7 +209,7 @@ fn an_event_source_goes_on_behind_the_last_event_that_it_had() {
 }
 
 #[test]
-fn an_event_without_ack_or_gap_has_no_number() {
+fn bx_st_5_an_event_without_ack_or_gap_has_no_number() {
     let server = Server::start(FRONT);
     let mut session = Http::session(&server);
     session.subscribe("/a");
@@ -228,7 +219,7 @@ fn an_event_without_ack_or_gap_has_no_number() {
 }
 
 #[test]
-fn bx_mc_2_a_stream_too_many_of_one_browser_ends_at_once() {
+fn bx_mc_4_a_stream_too_many_of_one_browser_ends_at_once() {
     let mut options = options();
     options.engine.max_sessions_per_browser = 2;
     let server = Server::with(FRONT, options);
@@ -237,9 +228,11 @@ fn bx_mc_2_a_stream_too_many_of_one_browser_ends_at_once() {
     for transport in STREAMS {
         let mut sessions: Vec<_> = (0..3).map(|_| browser.again(&server).with_session()).collect();
         let held: Vec<_> = sessions[..2].iter().map(|it| Receiver::served(&server, it, transport, "c")).collect();
-        let reply = Receiver::open(&server, &sessions[2], transport, "c").rest().remove(0);
+        let mut crowded = Receiver::open(&server, &sessions[2], transport, "c");
+        let reply = crowded.rest().remove(0);
         let advice = json!({"reconnect": "retry", "interval": 2000, "timeout": 400, "multiple-clients": true});
         assert_eq!(reply["advice"], advice, "{transport:?}");
+        assert_eq!(crowded.retry, (transport == Transport::EventSource).then_some(2000), "also one that does not read it");
         drop(held);
         wait_until(|| server.bayeux.engine().connections() == 0);
         let opening = Receiver::open(&server, &sessions[2], transport, "c").messages().remove(0);
@@ -250,9 +243,25 @@ fn bx_mc_2_a_stream_too_many_of_one_browser_ends_at_once() {
     }
 }
 
+/// A browser comes back by itself, whatever the last reply says.
+#[test]
+fn bx_st_5_an_event_source_whose_session_is_over_comes_back_late() {
+    let mut options = options();
+    options.engine.timeout = Duration::from_secs(7);
+    let server = Server::with(FRONT, options);
+    let mut session = Http::session(&server);
+    let mut stream = Receiver::open(&server, &session, Transport::EventSource, "c");
+    stream.messages();
+    assert_eq!(stream.retry, Some(1000));
+    session.post(json!([{"channel": "/meta/disconnect"}]));
+    assert_eq!((stream.rest().len(), stream.retry), (1, Some(7000)));
+    let mut refused = Receiver::open(&server, &session, Transport::EventSource, "c");
+    assert_eq!((refused.rest()[0]["successful"].as_bool(), refused.retry), (Some(false), Some(7000)));
+}
+
 /// What opens a stream is one connect of its type, and nothing else does.
 #[test]
-fn bx_hrd_1_a_get_that_opens_no_stream_is_refused_whole() {
+fn bx_st_7_a_get_that_opens_no_stream_is_refused_whole() {
     let mut options = options();
     options.engine.connection_types.retain(|kind| *kind != bayeux_protocol::ConnectionType::CallbackPolling);
     let server = Server::with(FRONT, options);
@@ -287,4 +296,42 @@ fn bx_hrd_1_a_get_that_opens_no_stream_is_refused_whole() {
     }
     let after = session.again(&server).post(connect("after"));
     assert_eq!(after.len(), 1, "nothing took effect: {after:?}");
+}
+
+/// With a slash behind the channel it is the same request, whoever decides what the answer looks like.
+#[test]
+fn a_connect_with_a_trailing_slash_leaves_no_link_behind() {
+    let server = Server::start(FRONT);
+    let session = Http::session(&server);
+    for _ in 0..10 {
+        let mut stream = session.again(&server);
+        stream.ask_batch(json!([{"channel": "/meta/connect/", "connectionType": "xhr-streaming", "clientId": session.id}]));
+        assert_eq!(stream.answer_head().status, 200);
+    }
+    session.again(&server).post(json!([{"channel": "/meta/disconnect"}]));
+    wait_until(|| server.bayeux.engine().connections() == 0);
+}
+
+#[test]
+fn bx_st_5_an_event_source_that_finds_no_place_gets_its_events_with_their_number() {
+    let mut options = options();
+    options.engine.max_sessions_per_browser = 1;
+    let server = Server::with(FRONT, options);
+    let first = Http::session(&server);
+    let mut stream = Receiver::open(&server, &first, Transport::EventSource, "c");
+    stream.messages();
+    let mut session = first.again(&server);
+    let mut ask = handshake();
+    ask[0]["ext"] = json!({"ack": true});
+    session.id = session.post(ask).remove(0)["clientId"].as_str().expect("a session").to_owned();
+    session.subscribe("/a");
+    let delivered = server.bayeux.engine().stats().deliveries;
+    session.post(json!([{"channel": "/a", "data": 1}]));
+    wait_until(|| server.bayeux.engine().stats().deliveries > delivered);
+    let mut query = Transport::EventSource.connect("c");
+    query[0]["clientId"] = json!(session.id);
+    let path = format!("/bayeux?message={}", encoded(query.to_string().as_bytes()));
+    let response = session.again(&server).request("GET", &path, &[("Accept", "text/event-stream")], b"");
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    assert!(text.contains("multiple-clients") && text.contains("\"ack\":1") && text.contains("id: 1\n"), "{text}");
 }

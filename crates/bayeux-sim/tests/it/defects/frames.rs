@@ -6,7 +6,7 @@ use bayeux_engine::HEADROOM;
 use bayeux_protocol::{ChannelName, ChannelPattern, ChannelRules, Message};
 use serde_json::{Value, json};
 
-fn changed(frame: Vec<u8>, change: impl FnOnce(&mut Vec<Value>)) -> Vec<u8> {
+pub(crate) fn changed(frame: Vec<u8>, change: impl FnOnce(&mut Vec<Value>)) -> Vec<u8> {
     let mut messages: Vec<Value> = serde_json::from_slice(&frame[HEADROOM..]).expect("the engine writes JSON");
     change(&mut messages);
     let mut frame = vec![0; HEADROOM];
@@ -14,7 +14,7 @@ fn changed(frame: Vec<u8>, change: impl FnOnce(&mut Vec<Value>)) -> Vec<u8> {
     frame
 }
 
-fn is_event(message: &Value) -> bool {
+pub(crate) fn is_event(message: &Value) -> bool {
     message.get("data").is_some()
 }
 
