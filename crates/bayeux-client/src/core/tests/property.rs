@@ -113,6 +113,8 @@ impl Model {
                 assert_eq!((batch.len(), &message.client_id), (1, &None));
                 // A new session has an interval of its own.
                 self.not_before = Duration::ZERO;
+                // And what a socket still owes to the session before is nothing that this one waits for.
+                self.carriers.retain(|(carrier, _)| !self.sockets.contains(carrier));
             } else {
                 assert!(message.client_id.is_some());
             }
