@@ -1,5 +1,6 @@
 //! The command line: every option with its default.
 
+pub(crate) mod client;
 mod limits;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -35,6 +36,12 @@ pub(crate) enum Command {
     /// Serve with a chat page to try it, and a line for each session (the default).
     #[command(after_help = VALUES)]
     Dev(Dev),
+    /// Print what comes on some channels, until Ctrl-C: on a terminal for people, in a pipe as lines of JSON.
+    #[command(after_help = client::CODES)]
+    Sub(client::Sub),
+    /// Publish a JSON value to a channel, or each line of standard input.
+    #[command(after_help = client::CODES)]
+    Pub(client::Pub),
     /// Print every limit: its option, its default, what happens when it is reached, and the counter that tells of it.
     Limits,
     /// Check an implementation of Bayeux, this one or any other, against the numbered clauses of the protocol.

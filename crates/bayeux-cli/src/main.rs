@@ -1,7 +1,8 @@
-//! The binary `bayeux`: `serve` for production, `dev` to look around. Without a command it is `dev`.
+//! The binary `bayeux`: `serve` for production, `dev` to look around, `sub` and `pub` as clients. Without a command it is `dev`.
 
 mod args;
 mod chat;
+mod client;
 mod logs;
 mod purge;
 mod server;
@@ -31,6 +32,8 @@ async fn main() -> ExitCode {
     let outcome = match cli.command {
         Some(Command::Serve(serve)) => server::serve(&serve).await,
         Some(Command::Dev(dev)) => server::dev(&dev).await,
+        Some(Command::Sub(sub)) => return client::subscribe(&sub).await,
+        Some(Command::Pub(publish)) => return client::publish(&publish).await,
         Some(Command::Limits) => {
             // Whether anybody reads it is not our concern.
             let _ = std::io::stdout().write_all(bayeux_server::limits::markdown().as_bytes());

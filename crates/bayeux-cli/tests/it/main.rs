@@ -4,6 +4,7 @@ mod binary;
 #[allow(dead_code)] // The client of the server's own tests: not all of it is of use here.
 #[path = "../../../bayeux-server/tests/it/client.rs"]
 mod client;
+mod clients;
 mod command_line;
 mod descriptors;
 mod memory;

@@ -1,0 +1,67 @@
+//! The options of `sub` and `pub`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::units::parse_span;
+
+/// What the exit codes mean; behind the help of both.
+pub(crate) const CODES: &str = "Exit code: 0 if all went well, also after Ctrl-C in `sub`; 1 if the server refused, ended the session for \
+good or can't be reached; 2 for a wrong command line.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Sub {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Channels or patterns, such as /chat/lobby, '/chat/*' or '/chat/**'.
+    #[arg(required = true, value_name = "CHANNEL")]
+    pub(crate) channels: Vec<String>,
+    /// End after so many messages.
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pub {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// The channel.
+    pub(crate) channel: String,
+    /// The value, or - for each line of standard input.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) json: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    /// The endpoint, such as http://localhost:8080/bayeux; WebSockets use it too.
+    pub(crate) url: String,
+    /// Which transport to use.
+    #[arg(long, value_enum, default_value_t = Via::Any)]
+    pub(crate) transport: Via,
+    /// A header for each request; may be repeated.
+    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub(crate) header: Vec<(String, String)>,
+    /// Ask for acknowledgements: what is lost on the way is sent again.
+    #[arg(long)]
+    pub(crate) ack: bool,
+    /// How long to try to connect at the start.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_span)]
+    pub(crate) connect_timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// Long-polling first, then a WebSocket if that works.
+    Any,
+    /// A WebSocket first; long-polling if that does not work.
+    Websocket,
+    /// Long-polling alone.
+    LongPolling,
+}
+
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write a header as NAME: VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}

@@ -1,0 +1,195 @@
+//! `Subscriptions`: what the application is subscribed to, over all sessions (BX-CLI-4).
+
+use std::collections::BTreeMap;
+
+use bayeux_protocol::{ChannelName, ChannelPattern, MatchKeys};
+
+use super::{SubscriptionId, outbox::BATCH_MESSAGES, request::Kind};
+
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    entries: BTreeMap<Box<str>, Entry>,
+    owners: BTreeMap<SubscriptionId, Box<str>>,
+    /// How many entries are in these standings: it is asked with every message.
+    wanted: usize,
+    renewing: usize,
+}
+
+/// One pattern, which several subscriptions may share: the server knows of it once.
+#[derive(Debug)]
+struct Entry {
+    pattern: ChannelPattern,
+    generation: u64,
+    standing: Standing,
+    members: Vec<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    id: SubscriptionId,
+    /// Whether the application was told that it is subscribed.
+    is_confirmed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The server does not know of it, and is to be asked before anything else.
+    Wanted,
+    /// The request waits in the outbox, in its turn.
+    Queued,
+    /// The server was asked.
+    Asked {
+        /// For a new session: then nothing else is sent before it has answered.
+        is_renewal: bool,
+    },
+    /// The server has confirmed it.
+    Active,
+}
+
+/// What has to be done for a subscription that was added.
+pub(super) enum Added {
+    /// Nothing: it is in force already.
+    Confirmed,
+    /// Its request goes to the outbox.
+    Queued,
+    /// It is asked for with others, or once there is a session.
+    Waiting,
+}
+
+impl Subscriptions {
+    pub(super) fn add(
+        &mut self,
+        id: SubscriptionId,
+        pattern: &ChannelPattern,
+        generation: u64,
+        has_session: bool,
+    ) -> Added {
+        self.owners.insert(id, pattern.as_str().into());
+        if let Some(entry) = self.entries.get_mut(pattern.as_str()) {
+            let is_confirmed = entry.standing == Standing::Active;
+            entry.members.push(Member { id, is_confirmed });
+            return if is_confirmed { Added::Confirmed } else { Added::Waiting };
+        }
+        let standing = if has_session { Standing::Queued } else { Standing::Wanted };
+        let members = vec![Member { id, is_confirmed: false }];
+        self.count(standing, 1);
+        let entry = Entry { pattern: pattern.clone(), generation, standing, members };
+        self.entries.insert(pattern.as_str().into(), entry);
+        if has_session { Added::Queued } else { Added::Waiting }
+    }
+
+    /// Removes one; the pattern, if nobody else has it.
+    pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<ChannelPattern> {
+        let key = self.owners.remove(&id)?;
+        let entry = self.entries.get_mut(&key)?;
+        entry.members.retain(|member| member.id != id);
+        if !entry.members.is_empty() {
+            return None;
+        }
+        self.take(&key).map(|entry| entry.pattern)
+    }
+
+    /// Requests for what the server does not know of, as many as a batch takes; from now on they are asked for.
+    pub(super) fn ask_wanted(&mut self) -> Vec<Kind> {
+        if self.wanted == 0 {
+            return Vec::new();
+        }
+        let wanted = self.entries.values().filter(|entry| entry.standing == Standing::Wanted).take(BATCH_MESSAGES);
+        let kinds: Vec<_> = wanted.map(|entry| (entry.pattern.clone(), entry.generation)).collect();
+        let asked = Standing::Asked { is_renewal: true };
+        kinds.iter().for_each(|(pattern, generation)| self.set(pattern, *generation, asked));
+        kinds.into_iter().map(|(pattern, generation)| Kind::Subscribe { pattern, generation }).collect()
+    }
+
+    pub(super) const fn has_wanted(&self) -> bool {
+        self.wanted > 0
+    }
+
+    /// Whether an answer is still out for one of those that go before everything else.
+    pub(super) const fn is_renewing(&self) -> bool {
+        self.renewing > 0
+    }
+
+    /// A request left the outbox.
+    pub(super) fn asked(&mut self, pattern: &ChannelPattern, generation: u64) {
+        if self.entry(pattern, generation).is_some_and(|entry| entry.standing == Standing::Queued) {
+            self.set(pattern, generation, Standing::Asked { is_renewal: false });
+        }
+    }
+
+    /// A request got no answer: it is asked again.
+    pub(super) fn unanswered(&mut self, pattern: &ChannelPattern, generation: u64) {
+        self.set(pattern, generation, Standing::Wanted);
+    }
+
+    /// The session is gone, and the server's knowledge with it.
+    pub(super) fn forget_session(&mut self) {
+        self.entries.values_mut().for_each(|entry| entry.standing = Standing::Wanted);
+        self.wanted = self.entries.len();
+        self.renewing = 0;
+    }
+
+    /// The server has confirmed one: whose it is, and whether they had been told so before.
+    pub(super) fn confirm(&mut self, pattern: &ChannelPattern, generation: u64) -> Vec<(SubscriptionId, bool)> {
+        self.set(pattern, generation, Standing::Active);
+        let Some(entry) = self.entry(pattern, generation) else { return Vec::new() };
+        let members = entry.members.iter_mut();
+        members.map(|member| (member.id, std::mem::replace(&mut member.is_confirmed, true))).collect()
+    }
+
+    /// The server has refused one: whose it was, and whether they had been told that they were subscribed.
+    pub(super) fn refuse(&mut self, pattern: &ChannelPattern, generation: u64) -> Vec<(SubscriptionId, bool)> {
+        if self.entry(pattern, generation).is_none() {
+            return Vec::new();
+        }
+        let entry = self.take(pattern.as_str());
+        let members: Vec<_> = entry.into_iter().flat_map(|entry| entry.members).collect();
+        members.iter().for_each(|member| drop(self.owners.remove(&member.id)));
+        members.into_iter().map(|member| (member.id, member.is_confirmed)).collect()
+    }
+
+    /// Removes all.
+    pub(super) fn clear(&mut self) -> Vec<(ChannelPattern, SubscriptionId, bool)> {
+        self.owners.clear();
+        (self.wanted, self.renewing) = (0, 0);
+        let entries = std::mem::take(&mut self.entries).into_values();
+        let members = entries.flat_map(|entry| {
+            let pattern = entry.pattern;
+            entry.members.into_iter().map(move |member| (pattern.clone(), member.id, member.is_confirmed))
+        });
+        members.collect()
+    }
+
+    /// Whose a message is (BX-CH-3, BX-CH-4).
+    pub(super) fn matching(&self, name: &ChannelName) -> Vec<SubscriptionId> {
+        let keys = MatchKeys::new(name);
+        let entries = keys.iter().filter_map(|key| self.entries.get(key)).filter(|entry| entry.pattern.matches(name));
+        entries.flat_map(|entry| entry.members.iter().map(|member| member.id)).collect()
+    }
+
+    fn entry(&mut self, pattern: &ChannelPattern, generation: u64) -> Option<&mut Entry> {
+        self.entries.get_mut(pattern.as_str()).filter(|entry| entry.generation == generation)
+    }
+
+    fn set(&mut self, pattern: &ChannelPattern, generation: u64, standing: Standing) {
+        if let Some(entry) = self.entry(pattern, generation) {
+            let before = std::mem::replace(&mut entry.standing, standing);
+            self.count(before, -1);
+            self.count(standing, 1);
+        }
+    }
+
+    fn take(&mut self, pattern: &str) -> Option<Entry> {
+        let entry = self.entries.remove(pattern)?;
+        self.count(entry.standing, -1);
+        Some(entry)
+    }
+
+    const fn count(&mut self, standing: Standing, by: isize) {
+        match standing {
+            Standing::Wanted => self.wanted = self.wanted.wrapping_add_signed(by),
+            Standing::Asked { is_renewal: true } => self.renewing = self.renewing.wrapping_add_signed(by),
+            Standing::Queued | Standing::Asked { is_renewal: false } | Standing::Active => {}
+        }
+    }
+}
