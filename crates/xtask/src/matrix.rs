@@ -47,12 +47,13 @@ const fn client(script: &'static str) -> Implementation {
 }
 
 /// The columns, in their order.
-const ALL: [Implementation; 9] = [
+const ALL: [Implementation; 10] = [
     server("targets/ours", "10000"),
     server("targets/ours-mounted", "10000"),
     server("targets/faye", "4000"),
     server("targets/cometd-nodejs-server", "10000"),
     server("targets/cometd-java", "10000"),
+    client("clients/ours"),
     client("clients/cometd"),
     client("clients/faye"),
     client("clients/aiocometd"),
@@ -60,8 +61,8 @@ const ALL: [Implementation; 9] = [
 ];
 
 /// Those that every test run asks, and at which level. The other servers are not ours to mend, and the other clients take minutes.
-pub(crate) const IN_TESTS: [(Implementation, &str); 5] =
-    [(ALL[0], "may"), (ALL[1], "may"), (ALL[2], "must"), (ALL[5], "may"), (ALL[6], "may")];
+pub(crate) const IN_TESTS: [(Implementation, &str); 6] =
+    [(ALL[0], "may"), (ALL[1], "may"), (ALL[2], "must"), (ALL[5], "may"), (ALL[6], "may"), (ALL[7], "may")];
 
 #[derive(Args, Debug)]
 pub(crate) struct Matrix {

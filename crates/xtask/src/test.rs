@@ -38,7 +38,7 @@ pub(crate) enum What {
     /// Real clients against the release binary (after setup): npm cometd, npm faye, aiocometd, Chromium; also behind nginx and
     /// haproxy.
     Peers,
-    /// The conformance suite against the release binary, on both fronts, and against npm faye and npm cometd.
+    /// The conformance suite against the release binary, on both fronts, and against npm faye, npm cometd and the Rust client.
     Conformance,
 }
 
