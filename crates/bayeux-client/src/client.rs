@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use crate::{
+    binary::Binary,
     builder::ClientBuilder,
     core::{Core, Publish, RequestId, SubscriptionId},
     driver::{Command, Driver, Http},
@@ -129,13 +130,32 @@ impl Client {
         &self,
         messages: impl IntoIterator<Item = (C, Json)>,
     ) -> Result<Vec<Result<(), Error>>, Error> {
+        let messages = messages.into_iter().map(|(channel, data)| (channel, data, None));
+        self.publish_all(messages).await
+    }
+
+    /// As [`Client::publish`], of bytes, in the form of CometD's extension `binary`. Receivers read them with
+    /// [`Delivery::binary`](crate::Delivery::binary).
+    ///
+    /// # Errors
+    /// As [`Client::publish`].
+    pub async fn publish_binary(&self, channel: &str, binary: &Binary) -> Result<(), Error> {
+        let (data, ext) = binary.encode().map_err(|error| value(Doing::Publishing(channel.into()), &error))?;
+        let outcomes = self.publish_all([(channel, data, Some(ext))]).await?;
+        outcomes.into_iter().next().unwrap_or(Ok(()))
+    }
+
+    async fn publish_all<C: AsRef<str>>(
+        &self,
+        messages: impl IntoIterator<Item = (C, Json, Option<Json>)>,
+    ) -> Result<Vec<Result<(), Error>>, Error> {
         let mut answers = Vec::new();
         let mut batch = Vec::new();
-        for (channel, data) in messages {
+        for (channel, data, ext) in messages {
             let doing = Doing::Publishing(channel.as_ref().into());
             let channel = channel_name(channel.as_ref(), doing.clone())?;
             let (answer, outcome) = oneshot::channel();
-            batch.push((Publish { request: RequestId(0), channel, data }, answer));
+            batch.push((Publish { request: RequestId(0), channel, data, ext }, answer));
             answers.push((doing, outcome));
         }
         self.send(Command::Publish(batch));
@@ -160,7 +180,7 @@ impl Client {
             return Err(Error::Application { doing: doing(), fault: ApplicationFault::WrongKind });
         }
         let (answer, outcome) = oneshot::channel();
-        self.send(Command::Call(Publish { request: RequestId(0), channel: name, data }, answer));
+        self.send(Command::Call(Publish { request: RequestId(0), channel: name, data, ext: None }, answer));
         let data = received(doing(), outcome).await?;
         let data = data.as_ref().map_or(b"null".as_slice(), Json::as_bytes);
         serde_json::from_slice(data).map_err(|error| value(doing(), &error))

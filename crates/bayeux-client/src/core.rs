@@ -127,11 +127,11 @@ impl Core {
             Input::Subscribe { subscription, pattern } => self.subscribe(subscription, pattern),
             Input::Unsubscribe { subscription, request } => self.unsubscribe(subscription, request),
             Input::Publish(messages) => {
-                for Publish { request, channel, data } in messages {
-                    self.request(Kind::Publish { request, channel, data, was_refused: false });
+                for Publish { request, channel, data, ext } in messages {
+                    self.request(Kind::Publish { request, channel, data, ext, was_refused: false });
                 }
             }
-            Input::Call(Publish { request, channel, data }) => self.request(Kind::Call { request, channel, data }),
+            Input::Call(Publish { request, channel, data, .. }) => self.request(Kind::Call { request, channel, data }),
             Input::Opened(connection) => self.opened(connection, now),
             Input::Received(connection, messages) => self.received(connection, messages, now),
             Input::Lost(connection, fault) => self.lost(connection, &fault, now),

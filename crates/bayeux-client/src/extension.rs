@@ -1,13 +1,20 @@
 //! `Extension`: what an application adds to messages, and reads out of them (BX-FLD-13).
 
 mod ack;
+mod replay;
+mod timestamp;
+mod timesync;
 
 use std::fmt::Debug;
 
 use bayeux_protocol::{Json, Message};
 use serde_json::{Map, Value};
 
+use crate::error::Refusal;
 pub(crate) use ack::Ack;
+pub use replay::{FileStore, MemoryStore, Replay, ReplayFrom, ReplayStore};
+pub use timestamp::Timestamp;
+pub use timesync::TimeSync;
 
 /// Sees every message, on its way out and in.
 ///
@@ -23,6 +30,29 @@ pub trait Extension: Debug + Send {
     fn incoming(&mut self, message: &mut Message) {
         let _ = message;
     }
+
+    /// Whether a subscription to `pattern` that is made again, in a new session, goes on where it was: then nothing is missing, and its
+    /// stream is not interrupted.
+    fn continues(&self, pattern: &str) -> bool {
+        let _ = pattern;
+        false
+    }
+
+    /// The server refuses a subscription to `pattern`, by no advice to begin a new session.
+    fn refused(&mut self, pattern: &str, refusal: &Refusal) -> Refused {
+        let _ = (pattern, refusal);
+        Refused::Final
+    }
+}
+
+/// What follows when a subscription is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It ends.
+    Final,
+    /// It is asked for again, with what the extension then says. Its stream is told that messages are missing
+    /// ([`Interruption::NotKept`](crate::Interruption::NotKept)).
+    AskAgain,
 }
 
 /// Puts `value` under `key` into `ext` of a message, beside what is there.

@@ -33,6 +33,7 @@
 //! [`core`] decides everything and does nothing: no clock, no task, no socket. The driver around it is one task for each client,
 //! with one more for each HTTP request and WebSocket.
 
+mod binary;
 mod builder;
 mod client;
 pub mod core;
@@ -47,10 +48,13 @@ mod subscription;
 
 pub use crate::core::{Delivery, Interruption, Transports};
 pub use bayeux_protocol::{ChannelName, ConnectionType, Json, Message};
+pub use binary::Binary;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use error::{ApplicationFault, Doing, Error, NetworkFault, Refusal, StopReason};
-pub use extension::{Extension, get_ext, set_ext};
+pub use extension::{
+    Extension, FileStore, MemoryStore, Refused, Replay, ReplayFrom, ReplayStore, TimeSync, Timestamp, get_ext, set_ext,
+};
 pub use limits::Limits;
 pub use reqwest;
 pub use state::{State, Trouble};

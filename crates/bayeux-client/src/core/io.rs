@@ -68,6 +68,8 @@ pub struct Publish {
     pub channel: ChannelName,
     /// What.
     pub data: Json,
+    /// What is said of it.
+    pub ext: Option<Json>,
 }
 
 /// What is to be done, in this order.
@@ -134,6 +136,9 @@ pub enum Interruption {
     /// There was a new session: what was published between the two did not arrive (BX-CLI-4). It goes on.
     #[error("the server has lost the session; messages may be missing")]
     NewSession,
+    /// The server has no longer what came behind the last message: what was published between the two did not arrive. It goes on.
+    #[error("the server has not kept what came since; messages are missing")]
+    NotKept,
     /// The subscriber was too slow, and so many of the oldest messages were dropped. It goes on.
     #[error("{0} messages were dropped, since they were not read in time")]
     Dropped(u64),
@@ -152,7 +157,7 @@ impl Interruption {
     /// Whether nothing comes after it.
     pub const fn is_end(&self) -> bool {
         match self {
-            Self::NewSession | Self::Dropped(_) => false,
+            Self::NewSession | Self::NotKept | Self::Dropped(_) => false,
             Self::Overflowed | Self::Refused(_) | Self::Stopped(_) => true,
         }
     }

@@ -1,10 +1,12 @@
 //! What comes: replies, and deliveries. An extension has seen each before.
 
-use bayeux_protocol::{ChannelName, ChannelRules, ConnectionType, Message, MessageId, MetaChannel, Reconnect};
+use bayeux_protocol::{
+    ChannelName, ChannelPattern, ChannelRules, ConnectionType, Message, MessageId, MetaChannel, Reconnect,
+};
 
 use crate::{
     error::{Error, NetworkFault, Refusal, StopReason},
-    extension::Extension,
+    extension::{Extension, Refused},
     state::{State, Trouble},
 };
 
@@ -128,8 +130,9 @@ impl Core {
         let is_ok = reply.successful == Some(true);
         match kind {
             Kind::Subscribe { pattern, generation } if is_ok => {
+                let continues = self.extensions.iter().any(|extension| extension.continues(pattern.as_str()));
                 for (subscription, was_confirmed) in self.subscriptions.confirm(&pattern, generation) {
-                    self.actions.push(if was_confirmed {
+                    self.actions.push(if was_confirmed && !continues {
                         Action::Interrupted(subscription, Interruption::NewSession)
                     } else {
                         Action::Subscribed(subscription)
@@ -141,6 +144,9 @@ impl Core {
             }
             Kind::Subscribe { ref pattern, generation } => {
                 let refusal = Refusal::of(&reply);
+                if self.extensions.iter_mut().any(|it| it.refused(pattern.as_str(), &refusal) == Refused::AskAgain) {
+                    return self.ask_again(pattern, generation);
+                }
                 for (subscription, was_confirmed) in self.subscriptions.refuse(pattern, generation) {
                     self.actions.push(if was_confirmed {
                         Action::Interrupted(subscription, Interruption::Refused(refusal.clone()))
@@ -150,14 +156,22 @@ impl Core {
                     });
                 }
             }
-            Kind::Publish { request, channel, data, was_refused: false } if is_sessionless => {
-                self.outbox.requeue(Kind::Publish { request, channel, data, was_refused: true });
+            Kind::Publish { request, channel, data, ext, was_refused: false } if is_sessionless => {
+                self.outbox.requeue(Kind::Publish { request, channel, data, ext, was_refused: true });
             }
             kind if is_ok => self.finish(&kind, Ok(reply.data)),
             kind => {
                 let doing = kind.doing();
                 self.finish(&kind, Err(Error::Server { doing, refusal: Refusal::of(&reply) }));
             }
+        }
+    }
+
+    /// What a subscription wanted is not kept any more: it goes on with what there is.
+    fn ask_again(&mut self, pattern: &ChannelPattern, generation: u64) {
+        self.subscriptions.unanswered(pattern, generation);
+        for subscription in self.subscriptions.members(pattern) {
+            self.actions.push(Action::Interrupted(subscription, Interruption::NotKept));
         }
     }
 

@@ -37,6 +37,7 @@ pub(super) enum Kind {
         request: RequestId,
         channel: ChannelName,
         data: Json,
+        ext: Option<Json>,
         /// Whether it was refused once since its session was gone: then it had no effect, and is sent once more.
         was_refused: bool,
     },
@@ -84,9 +85,10 @@ impl Kind {
     /// Bytes of data in it.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Publish { data, channel, .. } | Self::Call { data, channel, .. } => {
-                data.as_bytes().len() + channel.as_str().len()
+            Self::Publish { data, channel, ext, .. } => {
+                data.as_bytes().len() + channel.as_str().len() + ext.as_ref().map_or(0, |ext| ext.as_bytes().len())
             }
+            Self::Call { data, channel, .. } => data.as_bytes().len() + channel.as_str().len(),
             Self::Subscribe { pattern, .. } | Self::Unsubscribe { pattern, .. } => pattern.as_str().len(),
             Self::Handshake | Self::Connect | Self::Disconnect => 0,
         }
@@ -96,7 +98,10 @@ impl Kind {
     pub(super) fn message(&self) -> Message {
         let mut message = Message { channel: Some(self.channel().into()), ..Message::default() };
         match self {
-            Self::Publish { data, .. } | Self::Call { data, .. } => message.data = Some(data.clone()),
+            Self::Publish { data, ext, .. } => {
+                (message.data, message.ext) = (Some(data.clone()), ext.clone());
+            }
+            Self::Call { data, .. } => message.data = Some(data.clone()),
             Self::Subscribe { pattern, .. } | Self::Unsubscribe { pattern, .. } => {
                 message.subscription = Some(Subscription::One(pattern.as_str().into()));
             }

@@ -167,6 +167,12 @@ impl Subscriptions {
         entries.flat_map(|entry| entry.members.iter().map(|member| member.id)).collect()
     }
 
+    /// Whose a pattern is.
+    pub(super) fn members(&self, pattern: &ChannelPattern) -> Vec<SubscriptionId> {
+        let entry = self.entries.get(pattern.as_str());
+        entry.into_iter().flat_map(|entry| entry.members.iter().map(|member| member.id)).collect()
+    }
+
     fn entry(&mut self, pattern: &ChannelPattern, generation: u64) -> Option<&mut Entry> {
         self.entries.get_mut(pattern.as_str()).filter(|entry| entry.generation == generation)
     }

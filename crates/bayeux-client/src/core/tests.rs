@@ -16,6 +16,7 @@ use bayeux_protocol::{
 use super::{Action, Config, ConnectionId, Core, Input, Publish, RequestId, SubscriptionId, Transports};
 use crate::{
     error::{Error, NetworkFault},
+    extension::Extension,
     state::State,
 };
 
@@ -46,12 +47,17 @@ fn publish(request: u64, channel: &str) -> Publish {
         request: RequestId(request),
         channel: ChannelName::parse(channel, &ChannelRules::default()).expect("it is a channel"),
         data: Json::parse(request.to_string().as_bytes(), 1).expect("it is JSON"),
+        ext: None,
     }
 }
 
 impl World {
     fn new(config: Config) -> Self {
-        let core = Core::new(config, Vec::new());
+        Self::with(config, Vec::new())
+    }
+
+    fn with(config: Config, extensions: Vec<Box<dyn Extension>>) -> Self {
+        let core = Core::new(config, extensions);
         Self { core, now: Duration::from_secs(1000), wire: VecDeque::new(), told: Vec::new() }
     }
 

@@ -97,7 +97,9 @@ impl Step {
             Self::Loom => "every interleaving of the engine's concurrent parts",
             Self::Doc => "rustdoc finds nothing wrong in the libraries",
             Self::Build => "the release binary for the real clients",
-            Self::Conformance => "the conformance suite against both fronts, npm faye and npm cometd, and the Rust client",
+            Self::Conformance => {
+                "the conformance suite against both fronts, npm faye and npm cometd, and the Rust client"
+            }
             Self::Node => "npm cometd, npm faye and Chromium against the release binary, also behind nginx and haproxy",
             Self::Python => "aiocometd against the release binary",
         }

@@ -1,7 +1,10 @@
 //! Subscriptions, over one session and several.
 
 use super::*;
-use crate::core::Interruption;
+use crate::{
+    core::Interruption,
+    extension::{MemoryStore, Replay, ReplayStore},
+};
 
 const OK: &str = r#""successful":true"#;
 const GONE: &str = r#""successful":false,"error":"402::gone","advice":{"reconnect":"handshake","interval":0}"#;
@@ -176,4 +179,50 @@ fn bx_cli_4_behind_sessions_that_came_to_nothing_the_connect_has_to_succeed_firs
     world.reply(&connect, OK);
     world.sent("/meta/connect");
     world.sent("/meta/subscribe");
+}
+
+/// A world with `replay`, where the number of /a is known.
+fn replaying() -> World {
+    let mut store = MemoryStore::default();
+    store.put("/a", 7);
+    let mut world = World::with(polling(), vec![Box::new(Replay::new(store))]);
+    world.input(Input::Open);
+    let handshake = world.sent("/meta/handshake");
+    world.reply(&handshake, r#""clientId":"c1","successful":true,"ext":{"replay":true}"#);
+    let connect = world.sent("/meta/connect");
+    world.reply(&connect, OK);
+    world
+}
+
+#[test]
+fn a_subscription_that_replays_is_not_interrupted_by_a_new_session() {
+    let mut world = replaying();
+    let connect = world.sent("/meta/connect");
+    world.subscribe(1, "/a");
+    let sent = world.sent("/meta/subscribe");
+    assert_eq!(sent.message.ext.as_ref().map(Json::as_str), Some(r#"{"replay":{"/a":7}}"#));
+    world.reply(&sent, OK);
+    let event = r#"{"channel":"/a","data":{"event":{"replayId":9}}}"#;
+    world.receive(connect.connection, &format!("[{event},{}]", text(&connect, GONE)));
+    let handshake = world.sent("/meta/handshake");
+    world.reply(&handshake, r#""clientId":"c2","successful":true,"ext":{"replay":true}"#);
+    world.sent("/meta/connect");
+    let sent = world.sent("/meta/subscribe");
+    assert_eq!(sent.message.ext.as_ref().map(Json::as_str), Some(r#"{"replay":{"/a":9}}"#));
+    world.reply(&sent, OK);
+    assert_eq!(interruptions(&world), []);
+}
+
+#[test]
+fn what_a_server_has_not_kept_is_told_and_the_subscription_goes_on() {
+    let mut world = replaying();
+    world.sent("/meta/connect");
+    world.subscribe(1, "/a");
+    let sent = world.sent("/meta/subscribe");
+    world.reply(&sent, r#""successful":false,"error":"400::The replayId {7} you provided was invalid.""#);
+    let again = world.sent("/meta/subscribe");
+    assert_eq!(again.message.ext.as_ref().map(Json::as_str), Some(r#"{"replay":{"/a":-1}}"#));
+    world.reply(&again, OK);
+    assert_eq!(interruptions(&world), [(1, Interruption::NotKept)]);
+    assert!(world.told.contains(&Action::Subscribed(SubscriptionId(1))));
 }
