@@ -10,6 +10,7 @@ use reqwest::{
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::{
+    auth::{Auth, TokenSource},
     client::Client,
     core::{Config, Core, Transports},
     driver::Http,
@@ -43,6 +44,7 @@ pub struct ClientBuilder {
     http: Option<reqwest::Client>,
     extensions: Vec<Box<dyn Extension>>,
     patience: Duration,
+    auth: Option<Auth>,
 }
 
 impl ClientBuilder {
@@ -55,12 +57,41 @@ impl ClientBuilder {
             http: None,
             extensions: Vec::new(),
             patience: Duration::from_secs(30),
+            auth: None,
         }
     }
 
     /// A header for every request, that which opens a WebSocket included.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A bearer token for every request, asked for when it is needed: at the start, before it expires, and after a refusal with 401 or
+    /// 403, by HTTP or as the error of a handshake.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), bayeux_client::Error> {
+    /// use bayeux_client::{Client, Token};
+    ///
+    /// let client = Client::builder("https://example.org/bayeux")
+    ///     .token(|| async { std::fs::read_to_string("/run/secrets/token").map(Token::new) })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn token(mut self, source: impl TokenSource + 'static) -> Self {
+        self.auth = Some(Auth::new(source));
+        self
+    }
+
+    /// Puts the token into the handshake too, under this key of its `ext`; without `in_header`, there alone. To be called behind
+    /// [`ClientBuilder::token`], else it does nothing.
+    pub fn token_in_ext(mut self, key: &str, in_header: bool) -> Self {
+        if let Some(auth) = &mut self.auth {
+            (auth.in_ext, auth.in_header) = (Some(key.to_owned()), in_header);
+        }
         self
     }
 
@@ -173,7 +204,7 @@ impl ClientBuilder {
             Some(client) => client,
             None => http_client().map_err(wrong)?,
         };
-        let http = Http { client, url, headers, limits: self.limits };
+        let http = Http { client, url, headers, limits: self.limits, auth: self.auth.map(Arc::new) };
         Ok(Client::start(Core::new(self.config, self.extensions), http))
     }
 }

@@ -209,7 +209,10 @@ impl Driver {
                 let task = tokio::spawn(socket).abort_handle();
                 self.connections.insert(connection, Connection::Socket { task, outgoing, is_open: false });
             }
-            Action::Send { connection, batch } => {
+            Action::Send { connection, mut batch } => {
+                if let Some(auth) = &self.http.auth {
+                    auth.dress(&mut batch, None);
+                }
                 if let Some(Connection::Socket { outgoing, .. }) = self.connections.get(&connection) {
                     // A task that has ended has told so, or is about to.
                     let _ = outgoing.send(bayeux_protocol::encode_batch(&batch));

@@ -123,6 +123,9 @@ pub enum NetworkFault {
     /// What came is no batch of messages (BX-CLI-1).
     #[error("the answer can't be read: {0}")]
     Unreadable(Box<str>),
+    /// The source of tokens has failed.
+    #[error("no token could be had: {0}")]
+    Token(Box<str>),
     /// More came than the limits allow.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge {

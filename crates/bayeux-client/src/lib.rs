@@ -33,6 +33,7 @@
 //! [`core`] decides everything and does nothing: no clock, no task, no socket. The driver around it is one task for each client,
 //! with one more for each HTTP request and WebSocket.
 
+mod auth;
 mod binary;
 mod builder;
 mod client;
@@ -47,6 +48,7 @@ mod states;
 mod subscription;
 
 pub use crate::core::{Delivery, Interruption, Transports};
+pub use auth::{Token, TokenSource};
 pub use bayeux_protocol::{ChannelName, ConnectionType, Json, Message};
 pub use binary::Binary;
 pub use builder::ClientBuilder;

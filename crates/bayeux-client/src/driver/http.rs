@@ -10,6 +10,7 @@ use reqwest::{
 use tokio::sync::mpsc::Sender;
 
 use crate::{
+    auth::{Auth, Token, is_refused, refuses_handshake},
     core::{ConnectionId, Input},
     error::NetworkFault,
     limits::Limits,
@@ -22,6 +23,7 @@ pub(crate) struct Http {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) limits: Limits,
+    pub(crate) auth: Option<Arc<Auth>>,
 }
 
 impl Http {
@@ -30,10 +32,10 @@ impl Http {
         self,
         connection: ConnectionId,
         host: Option<Arc<str>>,
-        batch: Vec<Message>,
+        mut batch: Vec<Message>,
         events: Sender<Input>,
     ) {
-        let event = match self.exchange(host.as_deref(), &batch).await {
+        let event = match self.exchange(host.as_deref(), &mut batch).await {
             Ok(messages) => Input::Received(connection, messages),
             Err(fault) => Input::Lost(connection, fault),
         };
@@ -41,10 +43,36 @@ impl Http {
         let _ = events.send(event).await;
     }
 
-    async fn exchange(&self, host: Option<&str>, batch: &[Message]) -> Result<Vec<Message>, NetworkFault> {
-        let request = self.client.post(self.url(host)?);
-        let request = self.dress(request).header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/json");
-        let response = request.body(encode_batch(batch)).send().await.map_err(|error| connection_fault(&error))?;
+    /// What a server refuses since it does not believe the token had no effect, so it is asked once more, with another.
+    async fn exchange(&self, host: Option<&str>, batch: &mut [Message]) -> Result<Vec<Message>, NetworkFault> {
+        let token = self.token().await?;
+        let first = self.ask(host, batch, token.as_ref()).await;
+        let is_refused = match &first {
+            Ok(replies) => refuses_handshake(replies),
+            Err(NetworkFault::Status(status)) => is_refused(*status),
+            Err(_) => false,
+        };
+        match (&self.auth, is_refused) {
+            (Some(auth), true) => {
+                let another = auth.another(token.as_ref()).await?;
+                self.ask(host, batch, Some(&another)).await
+            }
+            _ => first,
+        }
+    }
+
+    async fn ask(
+        &self,
+        host: Option<&str>,
+        batch: &mut [Message],
+        token: Option<&Token>,
+    ) -> Result<Vec<Message>, NetworkFault> {
+        if let Some(auth) = &self.auth {
+            auth.dress(batch, token);
+        }
+        let request = self.dress(self.client.post(self.url(host)?), token);
+        let request = request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/json");
+        let response = request.body(encode_batch(&*batch)).send().await.map_err(|error| connection_fault(&error))?;
         if !response.status().is_success() {
             return Err(NetworkFault::Status(response.status().as_u16()));
         }
@@ -52,9 +80,22 @@ impl Http {
         self.decode(&body)
     }
 
-    /// The headers that the application wants.
-    pub(super) fn dress(&self, request: RequestBuilder) -> RequestBuilder {
-        request.headers(self.headers.clone())
+    /// The token, where there is to be one.
+    pub(super) async fn token(&self) -> Result<Option<Token>, NetworkFault> {
+        match &self.auth {
+            Some(auth) => auth.token().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The headers that the application wants, and the token.
+    pub(super) fn dress(&self, request: RequestBuilder, token: Option<&Token>) -> RequestBuilder {
+        let request = request.headers(self.headers.clone());
+        let token = token.filter(|_| self.auth.as_ref().is_some_and(|auth| auth.in_header));
+        match token {
+            Some(token) => request.bearer_auth(token.value()),
+            None => request,
+        }
     }
 
     /// The endpoint, at another server if the advice says so (BX-ADV-11). Scheme and path stay, so what is encrypted stays so.
@@ -114,6 +155,7 @@ mod tests {
             url: Url::parse("https://one.example:8443/a/bayeux?x=1").expect("it is a URL"),
             headers: HeaderMap::new(),
             limits: Limits::default(),
+            auth: None,
         };
         let url = |host| http.url(host).map(|url| url.to_string()).ok();
         assert_eq!(url(None).as_deref(), Some("https://one.example:8443/a/bayeux?x=1"));

@@ -27,6 +27,7 @@ use tokio_tungstenite::{
 
 use super::http::{Http, connection_fault};
 use crate::{
+    auth::{Auth, Token, is_refused, refuses_handshake},
     core::{ConnectionId, Input},
     error::NetworkFault,
 };
@@ -59,10 +60,22 @@ pub(super) async fn run(
     let _ = events.send(Input::Lost(connection, fault)).await;
 }
 
-/// The handshake of RFC 6455 (BX-WS-1). No subprotocol or extension is asked for, so none may be chosen (BX-WS-6).
+/// Opens one; once more with another token, if the server does not believe the first.
 async fn open(http: &Http, host: Option<&str>) -> Result<Stream, NetworkFault> {
+    let token = http.token().await?;
+    match (upgrade(http, host, token.as_ref()).await, &http.auth) {
+        (Err(NetworkFault::Status(status)), Some(auth)) if is_refused(status) => {
+            let another = auth.another(token.as_ref()).await?;
+            upgrade(http, host, Some(&another)).await
+        }
+        (opened, _) => opened,
+    }
+}
+
+/// The handshake of RFC 6455 (BX-WS-1). No subprotocol or extension is asked for, so none may be chosen (BX-WS-6).
+async fn upgrade(http: &Http, host: Option<&str>, token: Option<&Token>) -> Result<Stream, NetworkFault> {
     let key = generate_key();
-    let request = http.dress(http.client.get(http.url(host)?)).version(Version::HTTP_11);
+    let request = http.dress(http.client.get(http.url(host)?), token).version(Version::HTTP_11);
     let request = request.header(CONNECTION, "Upgrade").header(UPGRADE, "websocket");
     let request = request.header(SEC_WEBSOCKET_VERSION, "13").header(SEC_WEBSOCKET_KEY, &key);
     let response = request.send().await.map_err(|error| connection_fault(&error))?;
@@ -106,6 +119,12 @@ async fn read(
         match stream.next().await {
             Some(Ok(Frame::Text(text))) => match http.decode(text.as_bytes()) {
                 Ok(messages) => {
+                    // The next handshake is to have another token.
+                    if let Some(auth) = http.auth.as_ref().filter(|_| refuses_handshake(&messages))
+                        && let Err(fault) = renew(auth).await
+                    {
+                        return fault;
+                    }
                     let _ = events.send(Input::Received(connection, messages)).await;
                 }
                 Err(fault) => return fault,
@@ -116,6 +135,11 @@ async fn read(
             None => return NetworkFault::SocketClosed(None),
         }
     }
+}
+
+async fn renew(auth: &Auth) -> Result<(), NetworkFault> {
+    let refused = auth.token().await?;
+    auth.another(Some(&refused)).await.map(drop)
 }
 
 fn fault_of(error: &tungstenite::Error) -> NetworkFault {

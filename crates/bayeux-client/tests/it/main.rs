@@ -6,6 +6,7 @@ mod overflow;
 mod recovery;
 mod relay;
 mod server;
+mod tokens;
 
 use std::{future::Future, time::Duration};
 

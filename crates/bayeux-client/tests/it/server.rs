@@ -1,9 +1,23 @@
 //! A server of this project, in a thread of its own, for as long as a test wants it.
 
-use std::{net::SocketAddr, sync::mpsc, thread::JoinHandle, time::Duration};
+use std::{
+    future::ready,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
 
-use actix_web::{App, dev::ServerHandle};
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::{ServerHandle, Service, ServiceResponse},
+};
 use bayeux_server::{Bayeux, FrontOptions, Options, serve};
+use futures_util::{TryFutureExt, future::Either};
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -23,15 +37,43 @@ pub(crate) fn options() -> Options {
 
 impl Server {
     pub(crate) fn start(options: Options) -> Self {
+        Self::with(options, |served| {
+            let front = serve(served, FrontOptions::default(), App::new).bind(("127.0.0.1", 0)).expect("a free port");
+            (front.addrs()[0], front.run())
+        })
+    }
+
+    /// Mounted in an application that answers 401 to requests without the token of this number.
+    pub(crate) fn guarded(options: Options, token: Arc<AtomicU32>) -> Self {
+        Self::with(options, move |served| {
+            let app = move || {
+                let token = token.clone();
+                App::new().service(served.service("/bayeux")).wrap_fn(move |request, service| {
+                    let wanted = format!("Bearer {}", token.load(Relaxed));
+                    let found = request.headers().get("Authorization").and_then(|value| value.to_str().ok());
+                    if found == Some(&wanted) {
+                        Either::Left(service.call(request).map_ok(ServiceResponse::map_into_boxed_body))
+                    } else {
+                        let refused = request.into_response(HttpResponse::Unauthorized().finish());
+                        Either::Right(ready(Ok(refused)))
+                    }
+                })
+            };
+            let server = HttpServer::new(app).workers(1).bind(("127.0.0.1", 0)).expect("a free port");
+            (server.addrs()[0], server.run())
+        })
+    }
+
+    fn with(
+        options: Options,
+        run: impl FnOnce(Bayeux) -> (SocketAddr, actix_web::dev::Server) + Send + 'static,
+    ) -> Self {
         let bayeux = Bayeux::new(options).expect("the options are sound");
         let served = bayeux.clone();
         let (tell, told) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
-                let front =
-                    serve(served, FrontOptions::default(), App::new).bind(("127.0.0.1", 0)).expect("a free port");
-                let address = front.addrs()[0];
-                let server = front.run();
+                let (address, server) = run(served);
                 tell.send((address, server.handle())).expect("the test waits");
                 server.await.expect("the server runs");
             });
