@@ -5,7 +5,7 @@
 //! most: that of the connect, and one for everything else. Each reply is matched by its `id` (BX-FLD-7); steered is the
 //! client by advice alone, never by the text of an error.
 //!
-//! In reading order: `io` (what goes in and out), `phase` (the state diagram of the connection), `choice` (which transport), `send`, `receive`, `recover` (what
+//! In reading order: `io` (what goes in and out), `phase` (the state diagram of the connection), `choice` and `streaming` (which transport), `send`, `receive`, `recover` (what
 //! follows a failure, an advice, the end), `subscriptions`, `outbox` and `request`.
 
 mod advice;
@@ -19,6 +19,8 @@ mod receive;
 mod recover;
 mod request;
 mod send;
+mod stream;
+mod streaming;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,7 @@ use choice::Choice;
 use outbox::Outbox;
 use phase::Phase;
 use request::{Kind, Pending};
+use streaming::Streaming;
 use subscriptions::Subscriptions;
 
 /// The session that the server has made.
@@ -66,6 +69,7 @@ pub struct Core {
     advice: Current,
     backoff: Backoff,
     choice: Choice,
+    streaming: Streaming,
     /// The server that is spoken to, where it is not that of the URL, and how many of `hosts` were tried.
     host: Option<Arc<str>>,
     tried_hosts: usize,
@@ -99,6 +103,7 @@ impl Core {
             advice: Current::default(),
             backoff: backoff(0),
             choice: Choice::new(config.transports, config.seed.wrapping_add(2)),
+            streaming: Streaming::new(config.transports),
             host: None,
             tried_hosts: 0,
             pending: BTreeMap::new(),
@@ -134,6 +139,8 @@ impl Core {
             Input::Call(Publish { request, channel, data, .. }) => self.request(Kind::Call { request, channel, data }),
             Input::Opened(connection) => self.opened(connection, now),
             Input::Received(connection, messages) => self.received(connection, messages, now),
+            Input::Heard(connection) => self.heard(connection, now),
+            Input::Ended(connection) => self.stream_ended(connection, now),
             Input::Lost(connection, fault) => self.lost(connection, &fault, now),
             Input::Time => {}
         }
@@ -180,8 +187,11 @@ impl Core {
     }
 
     /// The transport of the next connect.
-    fn transport(&self) -> ConnectionType {
-        if self.choice.socket().is_some() { ConnectionType::WebSocket } else { ConnectionType::LongPolling }
+    fn transport(&self, now: Time) -> ConnectionType {
+        if self.choice.socket().is_some() {
+            return ConnectionType::WebSocket;
+        }
+        self.streaming.next(now).cloned().unwrap_or(ConnectionType::LongPolling)
     }
 
     /// Whether a WebSocket may be opened beside a session that works.

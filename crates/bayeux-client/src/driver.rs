@@ -3,8 +3,10 @@
 //! It never waits for anything but everything at once. While a subscriber that is to be waited for has no room, nothing is
 //! read from the network: the queue of the server fills, which is bounded too.
 
+mod framing;
 mod http;
 mod socket;
+mod stream;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -60,6 +62,7 @@ const MAX_EVENTS: usize = 4;
 #[derive(Debug)]
 enum Connection {
     Request(AbortHandle),
+    Stream(AbortHandle),
     Socket { task: AbortHandle, outgoing: UnboundedSender<Vec<u8>>, is_open: bool },
 }
 
@@ -174,6 +177,7 @@ impl Driver {
 
     fn input(&mut self, input: Input) {
         match &input {
+            Input::Ended(connection) => drop(self.connections.remove(connection)),
             Input::Lost(connection, fault) => {
                 tracing::debug!(connection = connection.0, %fault, "a connection of the client is lost");
                 self.connections.remove(connection);
@@ -203,6 +207,11 @@ impl Driver {
                 let task = tokio::spawn(request).abort_handle();
                 self.connections.insert(connection, Connection::Request(task));
             }
+            Action::Stream { connection, host, kind, batch } => {
+                let stream = stream::run(self.http.clone(), connection, host, kind, batch, self.event_sender.clone());
+                let task = tokio::spawn(stream).abort_handle();
+                self.connections.insert(connection, Connection::Stream(task));
+            }
             Action::OpenSocket { connection, host } => {
                 let (outgoing, messages) = mpsc::unbounded_channel();
                 let socket = socket::run(self.http.clone(), connection, host, messages, self.event_sender.clone());
@@ -219,7 +228,11 @@ impl Driver {
                 }
             }
             Action::Abandon(connection) => match self.connections.remove(&connection) {
-                Some(Connection::Request(task) | Connection::Socket { task, is_open: false, .. }) => task.abort(),
+                Some(
+                    Connection::Request(task)
+                    | Connection::Stream(task)
+                    | Connection::Socket { task, is_open: false, .. },
+                ) => task.abort(),
                 // Its task says goodbye, since nobody sends any more.
                 Some(Connection::Socket { is_open: true, .. }) | None => {}
             },
@@ -298,7 +311,7 @@ impl Drop for Driver {
     /// However it ends, nobody waits for ever.
     fn drop(&mut self) {
         for connection in self.connections.values() {
-            if let Connection::Request(task) = connection {
+            if let Connection::Request(task) | Connection::Stream(task) = connection {
                 task.abort();
             }
         }

@@ -55,7 +55,7 @@ impl fmt::Display for State {
         match self {
             Self::Connecting => f.write_str("connecting"),
             Self::Connected { transport } => write!(f, "connected by {}", transport.as_str()),
-            Self::Degraded { why } => write!(f, "connected by long-polling, since the WebSocket failed: {why}"),
+            Self::Degraded { why } => write!(f, "connected by long-polling, since a better transport failed: {why}"),
             Self::Retrying { after, why } => write!(f, "trying again in {:.1} s: {why}", after.as_secs_f64()),
             Self::Stopped(reason) => write!(f, "stopped: {reason}"),
         }

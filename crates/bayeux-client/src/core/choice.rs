@@ -57,7 +57,7 @@ impl Choice {
     pub(super) fn offer(&mut self, is_offered: bool) -> Option<ConnectionId> {
         let is_wanted = match self.transports {
             Transports::MoveUp | Transports::WebSocketFirst => is_offered,
-            Transports::LongPolling => false,
+            Transports::LongPolling | Transports::EventSource | Transports::XhrStreaming => false,
         };
         match (&self.socket, is_wanted) {
             (Socket::Off, true) => self.socket = Socket::Closed { retry_at: Time::ZERO, suspicion: None },

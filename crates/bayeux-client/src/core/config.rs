@@ -41,6 +41,10 @@ pub enum Transports {
     WebSocketFirst,
     /// Long-polling alone.
     LongPolling,
+    /// Streams of server-sent events (`eventsource`); long-polling where they do not get through, or the server has none.
+    EventSource,
+    /// Streams of lines (`xhr-streaming`); long-polling where they do not get through, or the server has none.
+    XhrStreaming,
 }
 
 impl Default for Config {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bayeux_protocol::{ChannelName, ChannelPattern, Json, Message};
+use bayeux_protocol::{ChannelName, ChannelPattern, ConnectionType, Json, Message};
 
 use crate::{
     error::{Error, NetworkFault, Refusal, StopReason},
@@ -51,9 +51,13 @@ pub enum Input {
     Call(Publish),
     /// A WebSocket has opened.
     Opened(ConnectionId),
-    /// A whole response, or a whole message of a WebSocket.
+    /// A whole response, or a whole message of a WebSocket, or a whole batch of a stream.
     Received(ConnectionId, Vec<Message>),
-    /// A request failed, or a WebSocket could not be opened or has ended.
+    /// A stream has said something that means nothing: it is alive.
+    Heard(ConnectionId),
+    /// A stream has come to its end.
+    Ended(ConnectionId),
+    /// A request or stream failed, or a WebSocket could not be opened or has ended.
     Lost(ConnectionId, NetworkFault),
     /// Time has passed.
     Time,
@@ -82,6 +86,17 @@ pub enum Action {
         /// Another server than that of the URL.
         host: Option<Arc<str>>,
         /// The batch.
+        batch: Vec<Message>,
+    },
+    /// Send a connect by a request whose response is a stream. Each batch of it is [`Input::Received`], its end [`Input::Ended`].
+    Stream {
+        /// Its name.
+        connection: ConnectionId,
+        /// Another server than that of the URL.
+        host: Option<Arc<str>>,
+        /// Of which type: [`ConnectionType::EventSource`] or [`ConnectionType::XhrStreaming`].
+        kind: ConnectionType,
+        /// The connect.
         batch: Vec<Message>,
     },
     /// Open a WebSocket.

@@ -27,10 +27,12 @@ impl Core {
     /// A whole response or a whole message of a WebSocket; what comes on a connection that was given up is not looked at,
     /// since with `ack` it comes again (BX-ACK-3).
     pub(super) fn received(&mut self, connection: ConnectionId, messages: Vec<Message>, now: Time) {
-        let is_post = self.posts.remove(&connection);
+        let is_whole = self.posts.remove(&connection);
+        let is_post = is_whole || self.streaming.is(connection);
         if !is_post && self.choice.socket() != Some(connection) {
             return;
         }
+        self.heard(connection, now);
         for mut message in messages {
             if let Some(ack) = &mut self.ack {
                 ack.incoming(&mut message);
@@ -38,7 +40,7 @@ impl Core {
             self.extensions.iter_mut().for_each(|extension| extension.incoming(&mut message));
             self.message(connection, is_post, message, now);
         }
-        if is_post {
+        if is_whole {
             self.response_ended(connection, now);
         }
     }
@@ -48,7 +50,14 @@ impl Core {
         let is_meta = channel.starts_with("/meta/");
         // What has no `successful` is no reply, whatever its `id` (BX-HRD-10).
         if is_meta || message.successful.is_some() {
+            if self.answers_stream(connection, &message) {
+                return self.stream_reply(message, now);
+            }
             if let Some(pending) = self.answered(connection, &message) {
+                // What ends the connect ends the stream.
+                if matches!(pending.kind, Kind::Connect) && self.streaming.ended(connection).is_some() {
+                    self.actions.push(Action::Abandon(connection));
+                }
                 return self.reply(pending, is_post, message, now);
             }
             let is_farewell = MetaChannel::Disconnect.as_str() == Some(channel) && message.id.is_none();
@@ -183,7 +192,7 @@ impl Core {
         if is_post {
             self.choice.polling_works(now);
         }
-        let transport = self.transport();
+        let transport = self.transport(now);
         let client_id = match &reply.client_id {
             Some(client_id) if reply.successful == Some(true) && !client_id.is_empty() => client_id.clone(),
             _ => return self.handshake_refused(Refusal::of(reply), had_advice, &transport, now),
@@ -195,7 +204,9 @@ impl Core {
         if let Some(socket) = self.choice.offer(offered(ConnectionType::WebSocket)) {
             self.actions.push(Action::Abandon(socket));
         }
-        if !offered(ConnectionType::LongPolling) && self.choice.socket().is_none() {
+        self.streaming.offer(|kind| offered(kind.clone()));
+        if !offered(ConnectionType::LongPolling) && self.choice.socket().is_none() && self.streaming.next(now).is_none()
+        {
             return self.stop(StopReason::NoCommonTransport);
         }
         self.session = Some(Session { client_id, is_confirmed: false });
@@ -213,6 +224,7 @@ impl Core {
     fn connect_reply(&mut self, reply: &Message, is_post: bool, now: Time) {
         if is_post {
             self.choice.polling_works(now);
+            self.streaming.polling_works(now);
         } else {
             self.choice.proved(now);
             std::mem::take(&mut self.unacknowledged).into_iter().for_each(|message| self.deliver(message));
@@ -236,7 +248,8 @@ impl Core {
                         session.is_confirmed = true;
                     }
                     self.phase = Phase::Waiting { until: now + pause };
-                    self.tell(match self.choice.blame() {
+                    let blame = self.choice.blame().or_else(|| self.streaming.blame());
+                    self.tell(match blame {
                         Some(why) if is_post => State::Degraded { why: why.clone() },
                         _ => State::Connected { transport },
                     });

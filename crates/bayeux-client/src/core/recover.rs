@@ -50,7 +50,12 @@ impl Core {
 
     /// A request failed, or a WebSocket is gone.
     pub(super) fn lost(&mut self, connection: ConnectionId, fault: &NetworkFault, now: Time) {
-        if self.posts.remove(&connection) {
+        if let Some(was_open) = self.streaming.ended(connection) {
+            self.unanswered_on(connection, fault, now);
+            if !was_open {
+                self.streaming.failed(fault);
+            }
+        } else if self.posts.remove(&connection) {
             self.unanswered_on(connection, fault, now);
         } else {
             self.socket_lost(connection, fault, now);
@@ -125,8 +130,9 @@ impl Core {
         }
         if matches!(why, Trouble::Network(_)) {
             self.choice.polling_fails();
+            self.streaming.polling_fails();
         }
-        let after = match self.advice.interval(&self.transport()) {
+        let after = match self.advice.interval(&self.transport(now)) {
             Interval::Never => return self.stop(StopReason::NegativeInterval),
             Interval::Wait(interval) => interval.max(self.backoff.failed()),
         };
@@ -140,6 +146,7 @@ impl Core {
             return;
         }
         self.choice.polling_fails();
+        self.streaming.polling_fails();
         let pause = self.backoff.failed();
         self.rehandshake(pause, why, now);
     }
@@ -170,7 +177,7 @@ impl Core {
         if !self.phase.has_session() || matches!(self.phase, Phase::Disconnecting { .. } | Phase::Stopped(_)) {
             return;
         }
-        let interval = match self.advice.interval(&self.transport()) {
+        let interval = match self.advice.interval(&self.transport(now)) {
             Interval::Never => return self.stop(StopReason::NegativeInterval),
             Interval::Wait(interval) => interval,
         };
@@ -221,7 +228,10 @@ impl Core {
         let carrier = self.pending.iter().find(|(_, pending)| matches!(pending.kind, Kind::Connect));
         if let Some((id, connection)) = carrier.map(|(id, pending)| (*id, pending.connection)) {
             self.pending.remove(&id);
-            if let Some(connection) = connection.filter(|connection| self.posts.remove(connection)) {
+            let ends = |connection: &ConnectionId| {
+                self.posts.remove(connection) || self.streaming.ended(*connection).is_some()
+            };
+            if let Some(connection) = connection.filter(ends) {
                 self.actions.push(Action::Abandon(connection));
             }
         }
@@ -251,7 +261,8 @@ impl Core {
         self.lane_pause = Time::ZERO;
         self.is_reachable = false;
         self.unacknowledged.clear();
-        let connections = std::mem::take(&mut self.posts).into_iter().chain(self.choice.close());
+        let others = self.choice.close().into_iter().chain(self.streaming.take());
+        let connections = std::mem::take(&mut self.posts).into_iter().chain(others);
         self.actions.extend(connections.map(Action::Abandon));
         for pending in std::mem::take(&mut self.pending).into_values() {
             let doing = pending.kind.doing();

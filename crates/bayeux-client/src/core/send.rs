@@ -19,6 +19,22 @@ const SHORT_HOLD: Duration = Duration::from_secs(1);
 /// Requests that may be on their way over a WebSocket.
 const MAX_IN_FLIGHT: usize = 1000;
 
+/// How a batch is sent.
+enum Way {
+    /// By a request of its own.
+    Post,
+    /// By a request whose response goes on.
+    Stream(ConnectionType),
+    /// Over this WebSocket.
+    Socket(ConnectionId),
+}
+
+impl Way {
+    fn of(socket: Option<ConnectionId>) -> Self {
+        socket.map_or(Self::Post, Self::Socket)
+    }
+}
+
 impl Core {
     /// The application wants to be connected.
     pub(super) fn open(&mut self, now: Time) {
@@ -56,9 +72,12 @@ impl Core {
                 vec![ConnectionType::WebSocket, ConnectionType::LongPolling]
             }
             Transports::LongPolling => vec![ConnectionType::LongPolling],
+            Transports::EventSource | Transports::XhrStreaming => {
+                self.streaming.wanted().cloned().into_iter().chain([ConnectionType::LongPolling]).collect()
+            }
         };
         let over = self.choice.socket();
-        let id = self.transmit(vec![Kind::Handshake], over, now + self.config.request_timeout, |message| {
+        let id = self.transmit(vec![Kind::Handshake], Way::of(over), now + self.config.request_timeout, |message| {
             message.version = Some(VERSION.into());
             message.minimum_version = Some(VERSION.into());
             message.supported_connection_types = Some(types.clone());
@@ -68,7 +87,10 @@ impl Core {
 
     /// Sends a connect, over a transport that was offered (BX-CN-1, BX-CN-9).
     pub(super) fn connect(&mut self, now: Time) {
-        let transport = self.transport();
+        let transport = self.transport(now);
+        if matches!(transport, ConnectionType::EventSource | ConnectionType::XhrStreaming) {
+            return self.open_stream(transport, now);
+        }
         let over = self.choice.socket();
         let is_confirmed = self.session.as_ref().is_some_and(|session| session.is_confirmed);
         let is_trial = over.is_some() && !self.choice.is_proven();
@@ -81,10 +103,20 @@ impl Core {
         // A server need not heed what a client asks for. A socket that is tried has to.
         let hold = if is_trial { Duration::ZERO } else { full };
         let deadline = now + hold + self.config.network_allowance;
-        let id = self.transmit(vec![Kind::Connect], over, deadline, |message| {
+        let id = self.transmit(vec![Kind::Connect], Way::of(over), deadline, |message| {
             message.connection_type = Some(transport.clone());
             let timeout = asked.map(|asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX));
             message.advice = timeout.map(|timeout| Advice { timeout: Some(timeout), ..Advice::default() });
+        });
+        self.phase = Phase::Connecting { id };
+    }
+
+    /// Sends a connect whose response is a stream. Its reply comes at once (BX-ST-10), else something on the way keeps it back.
+    fn open_stream(&mut self, kind: ConnectionType, now: Time) {
+        let deadline = now + self.config.network_allowance;
+        let transport = kind.clone();
+        let id = self.transmit(vec![Kind::Connect], Way::Stream(kind), deadline, |message| {
+            message.connection_type = Some(transport.clone());
         });
         self.phase = Phase::Connecting { id };
     }
@@ -145,19 +177,16 @@ impl Core {
                     self.subscriptions.asked(pattern, *generation);
                 }
             }
-            self.transmit(batch, over, now + self.config.request_timeout, |_| {});
+            self.transmit(batch, Way::of(over), now + self.config.request_timeout, |_| {});
         }
     }
 
-    /// Sends a batch, over this socket or by a request of its own; returns the `id` of its last message (BX-FLD-6).
-    fn transmit(
-        &mut self,
-        kinds: Vec<Kind>,
-        over: Option<ConnectionId>,
-        deadline: Time,
-        fill: impl Fn(&mut Message),
-    ) -> u64 {
-        let connection = over.unwrap_or_else(|| ConnectionId(self.number()));
+    /// Sends a batch on its way; returns the `id` of its last message (BX-FLD-6).
+    fn transmit(&mut self, kinds: Vec<Kind>, way: Way, deadline: Time, fill: impl Fn(&mut Message)) -> u64 {
+        let connection = match way {
+            Way::Socket(socket) => socket,
+            Way::Post | Way::Stream(_) => ConnectionId(self.number()),
+        };
         let is_beside_connect = !matches!(kinds.first(), Some(Kind::Handshake | Kind::Connect));
         let mut batch = Vec::with_capacity(kinds.len());
         for kind in kinds {
@@ -175,15 +204,21 @@ impl Core {
             let session = self.sessions;
             self.pending.insert(id, Pending { kind, connection: Some(connection), deadline, session });
         }
-        if over.is_some() {
-            self.actions.push(Action::Send { connection, batch });
-        } else {
-            self.posts.insert(connection);
-            if is_beside_connect {
-                self.lane = Some(connection);
+        let host = self.host.clone();
+        self.actions.push(match way {
+            Way::Socket(_) => Action::Send { connection, batch },
+            Way::Stream(kind) => {
+                self.streaming.opening(connection);
+                Action::Stream { connection, host, kind, batch }
             }
-            self.actions.push(Action::Post { connection, host: self.host.clone(), batch });
-        }
+            Way::Post => {
+                self.posts.insert(connection);
+                if is_beside_connect {
+                    self.lane = Some(connection);
+                }
+                Action::Post { connection, host, batch }
+            }
+        });
         self.last_number
     }
 

@@ -4,13 +4,14 @@ mod advice;
 mod property;
 mod requests;
 mod session;
+mod streams;
 mod subscriptions;
 mod transport;
 
 use std::{collections::VecDeque, time::Duration};
 
 use bayeux_protocol::{
-    ChannelName, ChannelPattern, ChannelRules, DecodeLimits, Json, Message, MessageId, decode_batch,
+    ChannelName, ChannelPattern, ChannelRules, ConnectionType, DecodeLimits, Json, Message, MessageId, decode_batch,
 };
 
 use super::{Action, Config, ConnectionId, Core, Input, Publish, RequestId, SubscriptionId, Transports};
@@ -83,7 +84,11 @@ impl World {
         for action in self.core.handle(input, self.now) {
             let is_wire = matches!(
                 action,
-                Action::Post { .. } | Action::Send { .. } | Action::OpenSocket { .. } | Action::Abandon(_)
+                Action::Post { .. }
+                    | Action::Stream { .. }
+                    | Action::Send { .. }
+                    | Action::OpenSocket { .. }
+                    | Action::Abandon(_)
             );
             if is_wire { self.wire.push_back(action) } else { self.told.push(action) }
         }
@@ -116,6 +121,17 @@ impl World {
         let sent = batch.remove(0);
         assert_eq!(sent.message.channel.as_deref(), Some(channel));
         sent
+    }
+
+    /// The connect that opens a stream, of this type.
+    fn stream(&mut self, wanted: &ConnectionType) -> Sent {
+        match self.wire.pop_front() {
+            Some(Action::Stream { connection, mut batch, kind, .. }) => {
+                assert_eq!((batch.len(), &kind, batch[0].connection_type.as_ref()), (1, wanted, Some(wanted)));
+                Sent { connection, message: batch.remove(0) }
+            }
+            other => panic!("a stream should have been opened, not {other:?}"),
+        }
     }
 
     /// The WebSocket that is to be opened next.

@@ -118,7 +118,7 @@ impl Http {
     }
 
     /// Reads a body up to the limit; one that is declared larger is not read at all.
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, NetworkFault> {
+    pub(super) async fn body(&self, mut response: Response) -> Result<Vec<u8>, NetworkFault> {
         let limit = self.limits.max_bytes;
         let too_large = NetworkFault::TooLarge { limit };
         if response.content_length().is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > limit)) {

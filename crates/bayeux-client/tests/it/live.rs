@@ -58,6 +58,28 @@ async fn bx_ws_3_from_handshake_to_disconnect_by_websocket() {
     exchange(&client, &server).await;
 }
 
+#[tokio::test]
+async fn bx_st_2_from_handshake_to_disconnect_by_streams() {
+    for (transports, transport) in [
+        (Transports::EventSource, ConnectionType::EventSource),
+        (Transports::XhrStreaming, ConnectionType::XhrStreaming),
+    ] {
+        for ack in [false, true] {
+            let mut options = server::options();
+            // Each stream of lines is short, so that the client opens one after the other.
+            options.engine.max_stream_bytes = 2000;
+            let server = Server::start(options);
+            let client = builder(&server.url()).transports(transports).acknowledge(ack);
+            let client = soon(client.connect()).await.expect("it connects");
+            assert_eq!(client.state(), Some(State::Connected { transport: transport.clone() }));
+            exchange(&client, &server).await;
+            let streams = server.bayeux.engine().stats().streams_opened;
+            assert!((1..100).contains(&streams), "{streams}");
+            assert_eq!(streams > 2, transports == Transports::XhrStreaming, "{streams}");
+        }
+    }
+}
+
 #[test]
 fn it_runs_in_the_runtime_of_actix() {
     let server = Server::start(server::options());

@@ -18,6 +18,9 @@ enum Step {
     Lost(Index),
     /// Answers some message of some connection.
     Reply(Index, usize),
+    /// A stream says nothing, or ends.
+    Heard(Index),
+    Ended(Index),
     /// A response or frame without the reply.
     Noise(Index, usize),
 }
@@ -54,6 +57,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         // Success is more likely than anything else, so that something comes about.
         20 => (any::<Index>(), 0..3_usize).prop_map(|(at, reply)| Step::Reply(at, reply)),
         8 => (any::<Index>(), 0..REPLIES.len()).prop_map(|(at, reply)| Step::Reply(at, reply)),
+        2 => any::<Index>().prop_map(Step::Heard),
+        3 => any::<Index>().prop_map(Step::Ended),
         3 => (any::<Index>(), 0..NOISE.len()).prop_map(|(at, noise)| Step::Noise(at, noise)),
     ];
     proptest::collection::vec(step, 1..120)
@@ -64,6 +69,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Model {
     requests: BTreeMap<ConnectionId, Vec<Message>>,
     sockets: BTreeSet<ConnectionId>,
+    streams: BTreeSet<ConnectionId>,
     /// Handshakes and connects that are not answered.
     carriers: HashSet<(ConnectionId, Option<MessageId>)>,
     not_before: Duration,
@@ -82,6 +88,11 @@ impl Model {
         for action in world.wire.drain(..) {
             match action {
                 Action::Post { connection, batch, .. } => {
+                    self.sent(connection, &batch, world.now);
+                    self.requests.insert(connection, batch);
+                }
+                Action::Stream { connection, batch, .. } => {
+                    assert!(self.streams.insert(connection) && self.streams.len() == 1, "one stream at a time");
                     self.sent(connection, &batch, world.now);
                     self.requests.insert(connection, batch);
                 }
@@ -130,6 +141,7 @@ impl Model {
     fn gone(&mut self, connection: ConnectionId) {
         self.requests.remove(&connection);
         self.sockets.remove(&connection);
+        self.streams.remove(&connection);
         self.carriers.retain(|(carrier, _)| *carrier != connection);
     }
 
@@ -179,6 +191,17 @@ impl Model {
                     world.lose(connection);
                 }
             }
+            Step::Heard(at) => {
+                if let Some(connection) = self.pick(*at).filter(|at| self.streams.contains(at)) {
+                    world.input(Input::Heard(connection));
+                }
+            }
+            Step::Ended(at) => {
+                if let Some(connection) = self.pick(*at).filter(|at| self.streams.contains(at)) {
+                    self.gone(connection);
+                    world.input(Input::Ended(connection));
+                }
+            }
             Step::Noise(at, noise) => {
                 let is_opening = |at: &ConnectionId| self.requests[at].is_empty() && !self.sockets.contains(at);
                 if let Some(connection) = self.pick(*at).filter(|at| !is_opening(at)) {
@@ -193,15 +216,16 @@ impl Model {
     /// Answers the first message of a connection, or all of a request.
     fn reply(&mut self, at: Index, fields: &str, world: &mut World) {
         let Some(connection) = self.pick(at) else { return };
-        let is_socket = self.sockets.contains(&connection);
+        let (is_socket, is_stream) = (self.sockets.contains(&connection), self.streams.contains(&connection));
         let messages = self.requests.get_mut(&connection).expect("it was picked");
         let count = if is_socket { messages.len().min(1) } else { messages.len() };
-        let answered: Vec<_> = messages.drain(..count).collect();
+        let answered: Vec<_> = if is_stream { messages.clone() } else { messages.drain(..count).collect() };
         if answered.is_empty() {
             return;
         }
         let is_carrier = |message: &Message| is(message, "/meta/connect") || is(message, "/meta/handshake");
-        if answered.iter().any(is_carrier) {
+        // The interval of a stream begins at its end, and other replies advise too until then.
+        if !is_stream && answered.iter().any(is_carrier) {
             let interval = [("700", 700), ("2000", 2000)]
                 .iter()
                 .find(|(text, _)| fields.contains(&format!("\"interval\":{text}")));
@@ -216,10 +240,10 @@ impl Model {
 
     /// A message was answered; a request without sockets is over with its response.
     fn answered(&mut self, connection: ConnectionId, message: Option<&Message>) {
-        if let Some(message) = message {
+        if let Some(message) = message.filter(|_| !self.streams.contains(&connection)) {
             self.carriers.remove(&(connection, message.id.clone()));
         }
-        if !self.sockets.contains(&connection) {
+        if !self.sockets.contains(&connection) && !self.streams.contains(&connection) {
             self.gone(connection);
         }
     }
@@ -250,7 +274,12 @@ proptest! {
 
     #[test]
     fn bx_cn_3_any_sequence_of_inputs_keeps_the_invariants(steps in steps(), seed in 0..4_u64, ack in any::<bool>()) {
-        for transports in [Transports::MoveUp, Transports::WebSocketFirst, Transports::LongPolling] {
+        for transports in [
+            Transports::MoveUp,
+            Transports::WebSocketFirst,
+            Transports::LongPolling,
+            Transports::XhrStreaming,
+        ] {
             run(&steps, Config { transports, ack, seed, ..Config::default() });
         }
     }
