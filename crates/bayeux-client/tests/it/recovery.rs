@@ -87,3 +87,15 @@ async fn bx_ack_3_with_ack_nothing_is_lost_or_repeated_by_long_polling() {
 async fn bx_ack_3_with_ack_nothing_is_lost_or_repeated_by_websocket() {
     cuts(Transports::MoveUp).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bx_ack_3_with_ack_nothing_is_lost_or_repeated_by_streams() {
+    cuts(Transports::EventSource).await;
+    cuts(Transports::XhrStreaming).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bx_cli_4_a_restart_in_mid_traffic_by_streams() {
+    restart(Transports::EventSource).await;
+    restart(Transports::XhrStreaming).await;
+}
