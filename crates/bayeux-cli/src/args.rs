@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Publish a JSON value to a channel, or each line of standard input.
     #[command(after_help = client::CODES)]
     Pub(client::Pub),
+    /// Call a service of a server, and print its answer.
+    #[command(after_help = client::CODES)]
+    Call(client::Call),
     /// Print every limit: its option, its default, what happens when it is reached, and the counter that tells of it.
     Limits,
     /// Check an implementation of Bayeux, this one or any other, against the numbered clauses of the protocol.

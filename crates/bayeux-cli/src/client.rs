@@ -1,5 +1,6 @@
-//! `sub` and `pub`: a client on the command line, readable on a terminal, JSON lines in a pipe.
+//! `sub`, `pub` and `call`: a client on the command line, readable on a terminal, JSON lines in a pipe.
 
+mod call;
 mod publish;
 mod subscribe;
 
@@ -9,6 +10,7 @@ use bayeux_client::{ApplicationFault, Client, Error};
 
 use crate::args::client::{Connection, Via};
 
+pub(crate) use call::call;
 pub(crate) use publish::publish;
 pub(crate) use subscribe::subscribe;
 
@@ -22,6 +24,8 @@ async fn connect(connection: &Connection) -> Result<Client, Error> {
             Via::Any => bayeux_client::Transports::MoveUp,
             Via::Websocket => bayeux_client::Transports::WebSocketFirst,
             Via::LongPolling => bayeux_client::Transports::LongPolling,
+            Via::Eventsource => bayeux_client::Transports::EventSource,
+            Via::XhrStreaming => bayeux_client::Transports::XhrStreaming,
         })
         .acknowledge(connection.ack)
         .connect_timeout(connection.connect_timeout);

@@ -33,6 +33,7 @@ async fn main() -> ExitCode {
         Some(Command::Serve(serve)) => server::serve(&serve).await,
         Some(Command::Dev(dev)) => server::dev(&dev).await,
         Some(Command::Sub(sub)) => return client::subscribe(&sub).await,
+        Some(Command::Call(call)) => return client::call(&call).await,
         Some(Command::Pub(publish)) => return client::publish(&publish).await,
         Some(Command::Limits) => {
             // Whether anybody reads it is not our concern.

@@ -1,4 +1,4 @@
-//! The options of `sub` and `pub`.
+//! The options of `sub`, `pub` and `call`.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 
 use crate::units::parse_span;
 
-/// What the exit codes mean; behind the help of both.
+/// What the exit codes mean; behind the help of all three.
 pub(crate) const CODES: &str = "Exit code: 0 if all went well, also after Ctrl-C in `sub`; 1 if the server refused, ended the session for \
-good or can't be reached; 2 for a wrong command line.";
+good or can't be reached, or nothing came for as long as `--wait` says; 2 for a wrong command line.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Sub {
@@ -20,6 +20,9 @@ pub(crate) struct Sub {
     /// End after so many messages.
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
+    /// End with exit code 1 if nothing comes for so long, such as 10s.
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub(crate) wait: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -30,6 +33,17 @@ pub(crate) struct Pub {
     pub(crate) channel: String,
     /// The value, or - for each line of standard input.
     #[arg(allow_hyphen_values = true)]
+    pub(crate) json: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// The channel of the service, such as /service/echo.
+    pub(crate) channel: String,
+    /// What it is called with.
+    #[arg(allow_hyphen_values = true, default_value = "null")]
     pub(crate) json: String,
 }
 
@@ -59,6 +73,10 @@ pub(crate) enum Via {
     Websocket,
     /// Long-polling alone.
     LongPolling,
+    /// Streams of server-sent events; long-polling if they do not get through.
+    Eventsource,
+    /// Streams of lines; long-polling if they do not get through.
+    XhrStreaming,
 }
 
 fn parse_header(text: &str) -> Result<(String, String), String> {

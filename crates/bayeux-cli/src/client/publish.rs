@@ -1,6 +1,10 @@
 //! `bayeux pub`: publishes one value, or each line of standard input.
 
-use std::{io::BufRead, process::ExitCode};
+use std::{
+    io::{BufRead, IsTerminal},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use bayeux_client::{Client, Error, Json};
 use tokio::sync::mpsc;
@@ -12,6 +16,9 @@ use crate::args::client::Pub;
 const MAX_DEPTH: usize = 128;
 /// Lines that are published together, and as many that are read ahead.
 const BATCH: usize = 100;
+
+/// How often somebody who watches is told how far it is.
+const PROGRESS: Duration = Duration::from_secs(2);
 
 /// Runs it.
 pub(crate) async fn publish(publish: &Pub) -> ExitCode {
@@ -63,6 +70,8 @@ async fn send_lines(client: &Client, channel: &str) -> Result<ExitCode, Error> {
             }
         }
     });
+    let is_watched = std::io::stderr().is_terminal() && !std::io::stdin().is_terminal();
+    let mut told = Instant::now();
     let (mut number, mut refused) = (0_u64, 0_u64);
     let mut batch = Vec::with_capacity(BATCH);
     while lines.recv_many(&mut batch, BATCH).await > 0 {
@@ -82,6 +91,10 @@ async fn send_lines(client: &Client, channel: &str) -> Result<ExitCode, Error> {
                 say(&error);
                 refused += 1;
             }
+        }
+        if is_watched && told.elapsed() >= PROGRESS {
+            say(&format_args!("{number} lines"));
+            told = Instant::now();
         }
     }
     if refused > 0 {

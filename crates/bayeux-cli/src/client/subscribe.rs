@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
 };
 
+use actix_rt::time::timeout;
 use bayeux_client::{Client, Delivery, Error, Interruption};
 use tokio::sync::mpsc;
 
@@ -56,7 +57,17 @@ async fn print(client: &Client, sub: &Sub) -> Result<ExitCode, Error> {
     }
     let mut seen = 0;
     while sub.count.is_none_or(|count| seen < count) {
-        match messages.recv().await {
+        let next = match sub.wait {
+            Some(wait) => match timeout(wait, messages.recv()).await {
+                Ok(next) => next,
+                Err(_) => {
+                    say(&format_args!("nothing came for {} s", wait.as_secs_f64()));
+                    return Ok(ExitCode::from(FAILED));
+                }
+            },
+            None => messages.recv().await,
+        };
+        match next {
             Some(Ok(delivery)) => {
                 seen += 1;
                 if write(&delivery, is_terminal).is_err() {

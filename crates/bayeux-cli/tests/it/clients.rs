@@ -1,4 +1,4 @@
-//! `sub` and `pub`, against a server of the same binary.
+//! `sub`, `pub` and `call`, against a server of the same binary.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -89,5 +89,28 @@ fn exit_codes_say_whose_fault_it_was() {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
         assert!(stderr.contains(text), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn who_waits_in_vain_is_told_so() {
+    let server = server();
+    let output = run(&["sub", &url(&server), "/a", "--wait", "100ms", "--transport", "eventsource"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "bayeux: nothing came for 0.1 s\n");
+}
+
+#[test]
+fn a_call_says_what_became_of_it() {
+    let server = server();
+    let url = url(&server);
+    for (args, code, says) in [
+        (["call", &url, "/chat", "1"], 2, "calling /chat: this channel is not for that"),
+        (["call", &url, "/service/x", "{"], 2, "\"{\" is no JSON"),
+    ] {
+        let output = run(&args);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains(says), "{told}");
     }
 }
