@@ -28,12 +28,15 @@ pub struct Token {
     expires: Option<SystemTime>,
 }
 
+/// What a [`TokenSource`] does until it has one.
+pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Token, Box<dyn StdError + Send + Sync>>> + Send + 'a>>;
+
 /// Where tokens come from: asked at the start, when one is about to expire, and after the server has refused one with 401 or 403.
 ///
 /// Any `Fn() -> impl Future<Output = Result<Token, _>>` is one.
 pub trait TokenSource: Send + Sync {
     /// A new token.
-    fn token(&self) -> Pin<Box<dyn Future<Output = Result<Token, Box<dyn StdError + Send + Sync>>> + Send + '_>>;
+    fn token(&self) -> Fetching<'_>;
 }
 
 impl<F, Fut, E> TokenSource for F
@@ -42,7 +45,7 @@ where
     Fut: Future<Output = Result<Token, E>> + Send,
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
-    fn token(&self) -> Pin<Box<dyn Future<Output = Result<Token, Box<dyn StdError + Send + Sync>>> + Send + '_>> {
+    fn token(&self) -> Fetching<'_> {
         Box::pin(async move { self().await.map_err(Into::into) })
     }
 }

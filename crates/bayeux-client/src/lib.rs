@@ -48,7 +48,7 @@ mod states;
 mod subscription;
 
 pub use crate::core::{Delivery, Interruption, Transports};
-pub use auth::{Token, TokenSource};
+pub use auth::{Fetching, Token, TokenSource};
 pub use bayeux_protocol::{ChannelName, ConnectionType, Json, Message};
 pub use binary::Binary;
 pub use builder::ClientBuilder;

@@ -79,7 +79,10 @@ impl Framing {
             return Ok(Some(if data.is_empty() { Piece::Beat } else { Piece::Batch(data) }));
         }
         let (field, value) = match line.iter().position(|byte| *byte == b':') {
-            Some(at) => (&line[..at], line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..])),
+            Some(at) => {
+                let value = &line[at + 1..];
+                (&line[..at], value.strip_prefix(b" ").unwrap_or(value))
+            }
             None => (&line[..], &[][..]),
         };
         // The number of an event is that of `ack` too, which goes with the next connect; and when that comes, advice says.

@@ -1,14 +1,14 @@
 //! Servers that send what they should not.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
-use bayeux_client::{Error, Limits, NetworkFault, Transports};
+use bayeux_client::{Limits, NetworkFault, State, Transports, Trouble};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
-use super::{builder, soon};
+use super::{builder, until};
 
 /// Answers every request like this, and goes on with that for as long as it is read.
 async fn server(head: &'static str, again: &'static str) -> SocketAddr {
@@ -38,9 +38,9 @@ async fn fault(head: &'static str, again: &'static str) -> NetworkFault {
     let address = server(head, again).await;
     let limits = Limits { max_bytes: 100_000, max_messages: 10, max_depth: 8 };
     let client = builder(&format!("http://{address}/")).transports(Transports::LongPolling).limits(limits);
-    let client = client.connect_timeout(Duration::from_millis(500));
-    match soon(client.connect()).await {
-        Err(Error::Network { fault, .. }) => fault,
+    let client = client.start().expect("the options are right");
+    match until(&client, |state| matches!(state, State::Retrying { .. })).await {
+        State::Retrying { why: Trouble::Network(fault), .. } => fault,
         other => panic!("{other:?}"),
     }
 }

@@ -74,8 +74,11 @@ async fn bx_st_2_from_handshake_to_disconnect_by_streams() {
             assert_eq!(client.state(), Some(State::Connected { transport: transport.clone() }));
             exchange(&client, &server).await;
             let streams = server.bayeux.engine().stats().streams_opened;
-            assert!((1..100).contains(&streams), "{streams}");
-            assert_eq!(streams > 2, transports == Transports::XhrStreaming, "{streams}");
+            // How many depends on how much came at a time; all of it is more than one of lines may carry.
+            match transports {
+                Transports::XhrStreaming => assert!((2..100).contains(&streams), "{streams}"),
+                _ => assert_eq!(streams, 1),
+            }
         }
     }
 }

@@ -33,10 +33,8 @@ async fn restart(transports: Transports) {
 
     let server = Server::start(server::options());
     relay.turn(Some(server.address));
-    let back = Instant::now();
     assert_eq!(soon(subscription.next()).await.expect("it goes on"), Err(Interruption::NewSession));
     assert_eq!(soon(subscription.next()).await.expect("it comes").expect("nothing is missing").data.as_str(), "2");
-    assert!(back.elapsed().as_secs_f64() < 2.0, "{:?} until it was back", back.elapsed());
     soon(published).await.expect("it ends").expect("it is published");
     soon(client.disconnect()).await.expect("it disconnects");
 }
