@@ -45,7 +45,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     )?);
     let (sent, received) = tokio::join!(send(writer, &channel, count), receive(subscription, path, count, &bar));
     bar.finish_and_clear();
-    (sent?, received?);
+    sent?;
+    received?;
     reader.disconnect().await?;
     let seconds = begin.elapsed().as_secs_f64();
     eprintln!("{count} messages in {seconds:.1} s, {:.0} a second; all there, once and in order", count as f64 / seconds);
