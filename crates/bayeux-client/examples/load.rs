@@ -49,7 +49,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     received?;
     reader.disconnect().await?;
     let seconds = begin.elapsed().as_secs_f64();
-    eprintln!("{count} messages in {seconds:.1} s, {:.0} a second; all there, once and in order", count as f64 / seconds);
+    eprintln!(
+        "{count} messages in {seconds:.1} s, {:.0} a second; all there, once and in order",
+        count as f64 / seconds
+    );
     Ok(())
 }
 
