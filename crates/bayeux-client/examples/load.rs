@@ -4,7 +4,8 @@
 //! cargo run --release -p bayeux-client --example load -- http://localhost:8080/bayeux messages.jsonl 1000000 websocket
 //! ```
 //!
-//! It ends with an error if one is missing, comes twice or out of order.
+//! It ends with an error if one is missing, comes twice or out of order. No more are on their way than a server keeps for a
+//! reader (`bayeux serve` 1,000): faster than they are written down they are not sent.
 #![expect(clippy::print_stderr, reason = "it is what people read")]
 
 use std::{
@@ -16,10 +17,14 @@ use std::{
 
 use bayeux_client::{Client, Json, Subscription, Transports};
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinSet, yield_now},
+};
 
-/// Messages in a batch, and batches that are on their way.
-const BATCH: u64 = 100;
-const ON_THEIR_WAY: usize = 8;
+/// Messages in a batch, and messages that are on their way.
+const BATCH: u32 = 100;
+const ON_THEIR_WAY: usize = 800;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -39,14 +44,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let reader = Client::builder(url).transports(transports).connect().await?;
     let subscription = reader.subscribe(&channel).await?;
     let writer = Client::builder(url).transports(transports).connect().await?;
+    let room = Semaphore::new(ON_THEIR_WAY);
     let begin = Instant::now();
     let bar = ProgressBar::new(count).with_style(ProgressStyle::with_template(
         "{wide_bar} {human_pos} of {human_len} messages, {per_sec}, {eta} left",
     )?);
-    let (sent, received) = tokio::join!(send(writer, &channel, count), receive(subscription, path, count, &bar));
+    let outcome =
+        tokio::try_join!(send(writer, &channel, count, &room), receive(subscription, path, count, &room, &bar),);
     bar.finish_and_clear();
-    sent?;
-    received?;
+    outcome?;
     reader.disconnect().await?;
     let seconds = begin.elapsed().as_secs_f64();
     eprintln!(
@@ -57,24 +63,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Several batches are on their way at a time; the client keeps their order.
-async fn send(client: Client, channel: &str, count: u64) -> Result<(), Box<dyn Error>> {
-    let mut sending = tokio::task::JoinSet::new();
+async fn send(client: Client, channel: &str, count: u64, room: &Semaphore) -> Result<(), Box<dyn Error>> {
+    let mut sending = JoinSet::new();
     for first in (0..count).step_by(BATCH as usize) {
-        let numbers = (first..count.min(first + BATCH)).map(|number| Json::from_serialize(&number));
+        let numbers = (first..count.min(first + u64::from(BATCH))).map(|number| Json::from_serialize(&number));
         let batch = numbers.map(|number| number.map(|number| (channel.to_owned(), number)));
         let batch = batch.collect::<Result<Vec<_>, _>>()?;
-        if sending.len() == ON_THEIR_WAY
-            && let Some(outcome) = sending.join_next().await
-        {
-            outcome??;
-        }
+        room.acquire_many(BATCH).await?.forget();
         let client = client.clone();
         sending.spawn(async move {
             let outcomes = client.publish_batch(batch).await?;
             outcomes.into_iter().collect::<Result<Vec<()>, _>>()
         });
         // The tasks ask in the order in which they begin.
-        tokio::task::yield_now().await;
+        yield_now().await;
+        while let Some(outcome) = sending.try_join_next() {
+            outcome??;
+        }
     }
     while let Some(outcome) = sending.join_next().await {
         outcome??;
@@ -87,17 +92,20 @@ async fn receive(
     mut subscription: Subscription,
     path: &str,
     count: u64,
+    room: &Semaphore,
     bar: &ProgressBar,
 ) -> Result<(), Box<dyn Error>> {
     let mut file = BufWriter::new(File::create(path)?);
     for wanted in 0..count {
-        let message = subscription.next().await.ok_or("the subscription has ended")??;
+        let message = subscription.next().await.ok_or("the subscription has ended")?;
+        let message = message.map_err(|interruption| interruption.to_string())?;
         let number: u64 = message.parse()?;
         if number != wanted {
             return Err(format!("message {number} came where {wanted} should have come").into());
         }
         writeln!(file, "{}", message.data.as_str())?;
         bar.inc(1);
+        room.add_permits(1);
     }
     file.flush()?;
     Ok(())
