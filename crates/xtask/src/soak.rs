@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: what finds more the longer it runs.
 
+mod client;
 mod cuts;
 mod fuzz;
 mod half_open;
@@ -39,6 +40,12 @@ pub(crate) enum Soak {
     /// npm cometd in Node and in Chromium, and CometD's Java client, each over each of its transports; needs what the tests need,
     /// and a JDK and Maven for the last. A minute for 1,000 cuts of one client over one transport.
     Cuts(cuts::Cuts),
+    /// Run the long tests of the Rust client: cuts at random bytes with ack, 100,000 messages over each transport, and the servers
+    /// of others.
+    ///
+    /// npm faye, npm cometd-nodejs-server and the Java server of CometD are killed and started again in mid-traffic; the last needs a
+    /// JDK and Maven. Eight minutes.
+    Client(client::Client),
     /// Move a session to and fro between any two of six transports under traffic, on both fronts, and see that nothing is lost.
     Moves {
         /// How often, between any two and each way.
@@ -60,6 +67,7 @@ pub(crate) fn run(what: &Soak) -> Result<bool> {
     match what {
         Soak::Sim { minutes, from } => simulate(*minutes, *from),
         Soak::Fuzz(what) => fuzz::run(what),
+        Soak::Client(what) => client::run(what),
         Soak::Cuts(what) => cuts::run(what),
         Soak::Moves { moves } => move_about(*moves),
         Soak::HalfOpen(what) => half_open::run(what),

@@ -87,12 +87,16 @@ async fn read(
     mut response: Response,
     events: &Sender<Input>,
 ) -> Result<(), NetworkFault> {
-    let is_plain =
-        response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if is_plain {
+    let is_of_type = |kind: &str| {
+        response.headers().get(CONTENT_TYPE).is_some_and(|found| found.as_bytes().starts_with(kind.as_bytes()))
+    };
+    if is_of_type("application/json") {
         let messages = http.decode(&http.body(response).await?)?;
         let _ = events.send(Input::Received(connection, messages)).await;
         return Ok(());
+    }
+    if *kind == ConnectionType::EventSource && !is_of_type("text/event-stream") {
+        return Err(NetworkFault::Unreadable("it is no event stream".into()));
     }
     let mut framing = Framing::new(kind, http.limits.max_bytes);
     while let Some(chunk) = response.chunk().await.map_err(|error| connection_fault(&error))? {

@@ -1,6 +1,9 @@
 //! From handshake to disconnect.
 
+use std::{sync::Arc, time::Instant};
+
 use bayeux_client::{ApplicationFault, Client, ConnectionType, Error, Json, Message, State, Transports};
+use tokio::sync::Semaphore;
 
 use super::{builder, server, server::Server, soon, until};
 
@@ -56,6 +59,44 @@ async fn bx_ws_3_from_handshake_to_disconnect_by_websocket() {
     let client = soon(client.connect()).await.expect("it connects");
     assert_eq!(client.state(), Some(State::Connected { transport: ConnectionType::WebSocket }));
     exchange(&client, &server).await;
+}
+
+/// No more are on their way than a server keeps for a reader.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a minute where nothing is optimized: cargo xtask soak client"]
+async fn bx_dl_4_a_hundred_thousand_messages_over_each_transport() {
+    const MESSAGES: u64 = 100_000;
+    const BATCH: u32 = 100;
+    for transports in
+        [Transports::LongPolling, Transports::WebSocketFirst, Transports::EventSource, Transports::XhrStreaming]
+    {
+        let server = Server::start(server::options());
+        let client = soon(builder(&server.url()).transports(transports).connect()).await.expect("it connects");
+        let mut subscription = soon(client.subscribe("/a")).await.expect("it is confirmed");
+        let room = Arc::new(Semaphore::new(800));
+        let (writers_room, writer) = (room.clone(), client.clone());
+        let begin = Instant::now();
+        let writing = tokio::spawn(async move {
+            for first in (0..MESSAGES).step_by(BATCH as usize) {
+                writers_room.acquire_many(BATCH).await.expect("it is open").forget();
+                let batch = (first..first + u64::from(BATCH))
+                    .map(|number| ("/a", Json::from_serialize(&number).expect("it is JSON")));
+                let outcomes = writer.publish_batch(batch).await.expect("the channel is right");
+                assert!(outcomes.iter().all(Result::is_ok));
+            }
+        });
+        for number in 0..MESSAGES {
+            let message = soon(subscription.next()).await.expect("it goes on").expect("nothing is missing");
+            assert_eq!(message.parse::<u64>(), Ok(number), "by {transports:?}");
+            room.add_permits(1);
+        }
+        soon(writing).await.expect("all is published");
+        println!(
+            "{MESSAGES} messages by {transports:?} in {:.1} s: none lost, none repeated, in order",
+            begin.elapsed().as_secs_f64()
+        );
+        soon(client.disconnect()).await.expect("it disconnects");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! The client against the server of this project, over real sockets, and against servers that misbehave.
 
+#![allow(clippy::print_stdout, reason = "the long tests tell what they measured")]
+
+mod foreign;
 mod hostile;
 mod live;
 mod overflow;

@@ -194,7 +194,13 @@ fn conformance(context: &Context) -> Result<Outcome> {
         let found = matrix::ask(binary, implementation, level)?;
         counts = counts + Counts { passed: found.expected, failed: found.unexpected, skipped: found.unimplemented };
     }
-    let failure = (counts.failed > 0).then(|| format!("{} findings were not expected", counts.failed));
+    let mut failure = (counts.failed > 0).then(|| format!("{} findings were not expected", counts.failed));
+    println!("-- the Rust client against npm faye and npm cometd-nodejs-server");
+    let mut foreign = cargo("test");
+    foreign.args(["--package", "bayeux-client", "--test", "it", "--", "--ignored", "--test-threads", "1", "npm"]);
+    let foreign = tests(&mut foreign, TEST_LIMIT, Form::Cargo)?;
+    counts = counts + foreign.counts.unwrap_or_default();
+    failure = failure.or(foreign.failure);
     Ok(Outcome { counts: Some(counts), failure })
 }
 
