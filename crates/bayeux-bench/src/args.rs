@@ -1,6 +1,6 @@
 //! The command line: what can be measured, how, and on which server.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -31,6 +31,7 @@ const EXAMPLES: &str = "Examples:
   bayeux-bench fanout --rooms 100 --members 10 --rate 1000
   bayeux-bench idle --transport long-polling --leave
   bayeux-bench stalled --readers 500
+  cargo build --release -p bayeux-client --example receive && bayeux-bench clients
   bayeux-bench fanout --url http://127.0.0.1:8000/faye --pid 4711
 
 Exit code: 0 if all is well, 1 if a delivery was lost, came twice or came after a later one, or a target was missed, 2 if it
@@ -64,6 +65,11 @@ pub(crate) enum Command {
     Hostile(Hostile),
     /// A shutdown with everybody connected, and a new start: who is told, and how all come back.
     Restart(Restart),
+    /// How fast clients receive, ours beside npm cometd and npm faye, and what 5,000 sessions of ours cost in one thread.
+    ///
+    /// Server and publisher run on processor 0, the client that receives on processor 1; all get the same messages, in turn. The
+    /// median of the rounds is judged: ours should receive three times as many in a second.
+    Clients(Clients),
     /// One session with a held connect, until standard input ends (started by `cargo xtask soak half-open`).
     #[command(hide = true)]
     Hold(Hold),
@@ -190,6 +196,30 @@ pub(crate) struct Restart {
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) sessions: u32,
     /// Print JSON in place of the text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Clients {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// The example `receive` of bayeux-client.
+    #[arg(long, value_name = "PROGRAM", default_value = "target/release/examples/receive")]
+    pub(crate) client: PathBuf,
+    /// The directory of receive.mjs, with the packages that `cargo xtask setup` installs there.
+    #[arg(long, value_name = "DIRECTORY", default_value = "crates/bayeux-cli/tests/peers")]
+    pub(crate) npm: PathBuf,
+    /// Messages to each client in each round.
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1000..))]
+    pub(crate) messages: u64,
+    /// Rounds, after one that does not count.
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Sessions of ours in one thread; 0 leaves them out.
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    pub(crate) sessions: u32,
+    /// Print JSON in place of the table.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod args;
+mod clients;
 mod connection;
 mod counted;
 mod fanout;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Stalled(args) => stalled::run(&args),
         Command::Hostile(args) => hostile::run(&args),
         Command::Restart(args) => restart::run(&args),
+        Command::Clients(args) => clients::run(&args),
         Command::Hold(args) => idle::hold(&args).map(|()| Verdict::Good),
         Command::Floor(answers) => floor::run(answers).map(|()| Verdict::Good),
     };

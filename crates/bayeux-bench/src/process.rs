@@ -124,13 +124,8 @@ impl Server {
 
     fn status_kib(&self, field: &str) -> io::Result<u64> {
         let pid = self.pid.ok_or_else(|| io::Error::other("memory needs --pid beside --url"))?;
-        let path = format!("/proc/{pid}/status");
-        let text =
-            fs::read_to_string(&path).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
-        let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").parse().map_err(|_| io::Error::other(format!("{path} has no {field}")))
+        status_kib(pid, field)
     }
-
     /// Asks a server that was started here to end.
     pub(crate) fn terminate(&self) -> io::Result<()> {
         let pid = self.pid.and_then(|pid| Pid::from_raw(pid.cast_signed()));
@@ -167,6 +162,18 @@ impl Server {
         let said = self.child.take().map(Started::end).unwrap_or_default();
         io::Error::new(error.kind(), format!("{error}{said}"))
     }
+}
+
+/// Resident memory of a process in KiB.
+pub(crate) fn resident_kib(pid: u32) -> io::Result<u64> {
+    status_kib(pid, "VmRSS:")
+}
+
+fn status_kib(pid: u32, field: &str) -> io::Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().map_err(|_| io::Error::other(format!("{path} has no {field}")))
 }
 
 /// What a process has used of the processor, in nanoseconds.
@@ -260,7 +267,7 @@ pub(crate) fn allow_files(sessions: u64) -> io::Result<()> {
 }
 
 /// Pins this thread, and what it starts, to one processor.
-fn pin(processor: usize) -> io::Result<()> {
+pub(crate) fn pin(processor: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(processor);
     sched_setaffinity(None, &set).map_err(|error| {
