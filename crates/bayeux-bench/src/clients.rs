@@ -1,5 +1,6 @@
-//! How fast clients receive: ours and those of npm, each a process of its own on processor 1, get the same messages in turn from one
-//! server on processor 0. And what many sessions of our client cost in one thread.
+//! How fast clients receive: ours and those of npm get the same messages in turn from one server on processor 0. Of each kind there are
+//! several, each a process of its own, and all on processor 1: one alone would wait for the server. And what many sessions of our client
+//! cost in one thread.
 
 use std::{
     io::{self, Read, Write},
@@ -29,6 +30,8 @@ const FILLER: usize = 80;
 const BATCH: u64 = 100;
 /// Messages that are on their way: less than the server keeps for a session.
 const ON_THEIR_WAY: u64 = 800;
+/// Processes of a kind, which get the same messages.
+const ALIKE: u64 = 6;
 /// Messages that all of many sessions get.
 const BROADCASTS: u64 = 20;
 /// For how long many sessions are looked at while nothing happens.
@@ -105,7 +108,8 @@ fn receive(args: &Clients) -> io::Result<Vec<Figures>> {
     for (at, (client, transport)) in RECEIVERS.into_iter().enumerate() {
         eprintln!("{client} over {transport}: subscribing …");
         let channel = format!("/bench/{at}");
-        receivers.push((Receiver::start(args, client, &server.url, &channel, transport, None)?, channel));
+        let alike = (0..ALIKE).map(|_| Receiver::start(args, client, &server.url, &channel, transport, None));
+        receivers.push(Receivers { alike: alike.collect::<io::Result<_>>()?, channel, next: 0 });
     }
     let mut publisher = Publisher::open(&server.url)?;
     let mut rounds = Vec::new();
@@ -113,8 +117,8 @@ fn receive(args: &Clients) -> io::Result<Vec<Figures>> {
     for round in 0..=args.rounds {
         eprintln!("round {round} of {} …", args.rounds);
         let mut figures = Vec::new();
-        for (receiver, channel) in &mut receivers {
-            figures.push(receiver.round(&mut publisher, channel, args.messages / BATCH)?);
+        for receivers in &mut receivers {
+            figures.push(receivers.round(&mut publisher, args.messages / BATCH)?);
         }
         rounds.push(figures);
     }
@@ -170,13 +174,48 @@ fn hold(args: &Clients, transport: Transport) -> io::Result<Sessions> {
     })
 }
 
+/// Processes of one kind.
+struct Receivers {
+    alike: Vec<Receiver>,
+    channel: String,
+    /// The number of the next message.
+    next: u64,
+}
+
+impl Receivers {
+    /// So many batches, no more on their way than the server keeps for each.
+    fn round(&mut self, publisher: &mut Publisher, batches: u64) -> io::Result<Round> {
+        let before = self.usage()?;
+        let begin = Instant::now();
+        for batch in 0..batches {
+            if batch >= ON_THEIR_WAY / BATCH {
+                self.signs(1)?;
+            }
+            publisher.publish(&self.channel, self.next..self.next + BATCH)?;
+            self.next += BATCH;
+        }
+        self.signs(batches.min(ON_THEIR_WAY / BATCH) as usize)?;
+        let messages = (batches * BATCH * ALIKE) as f64;
+        let seconds = begin.elapsed().as_secs_f64();
+        Ok(Round { per_second: messages / seconds, cpu_micros: (self.usage()? - before) as f64 / 1000.0 / messages })
+    }
+
+    /// Waits for so many bytes of each.
+    fn signs(&mut self, count: usize) -> io::Result<()> {
+        self.alike.iter_mut().try_for_each(|receiver| receiver.signs(count))
+    }
+
+    /// In nanoseconds.
+    fn usage(&self) -> io::Result<u64> {
+        self.alike.iter().map(|receiver| Ok(receiver.usage()?.ran)).sum()
+    }
+}
+
 /// A process that receives.
 struct Receiver {
     name: &'static str,
     child: Child,
     signs: ChildStdout,
-    /// The number of the next message.
-    next: u64,
 }
 
 impl Receiver {
@@ -202,27 +241,9 @@ impl Receiver {
         let mut child =
             child.map_err(|error| io::Error::new(error.kind(), format!("{name} can't be started: {error}")))?;
         let signs = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut receiver = Self { name, child, signs, next: 0 };
+        let mut receiver = Self { name, child, signs };
         receiver.signs("ready\n".len())?;
         Ok(receiver)
-    }
-
-    /// So many batches, no more on their way than the server keeps.
-    fn round(&mut self, publisher: &mut Publisher, channel: &str, batches: u64) -> io::Result<Round> {
-        let before = self.usage()?;
-        let begin = Instant::now();
-        for batch in 0..batches {
-            if batch >= ON_THEIR_WAY / BATCH {
-                self.signs(1)?;
-            }
-            publisher.publish(channel, self.next..self.next + BATCH)?;
-            self.next += BATCH;
-        }
-        self.signs(batches.min(ON_THEIR_WAY / BATCH) as usize)?;
-        let messages = (batches * BATCH) as f64;
-        let seconds = begin.elapsed().as_secs_f64();
-        let cpu_micros = self.usage()?.since(before).ran as f64 / 1000.0 / messages;
-        Ok(Round { per_second: messages / seconds, cpu_micros })
     }
 
     /// Waits for so many bytes of it.
@@ -281,7 +302,11 @@ impl Publisher {
 }
 
 fn print(outcome: &Outcome, args: &Clients) {
-    println!("{} messages of about 100 bytes, {} rounds", thousands(args.messages), args.rounds);
+    println!(
+        "{} messages of about 100 bytes to each of {ALIKE} processes on one processor, {} rounds",
+        thousands(args.messages),
+        args.rounds
+    );
     println!();
     println!(
         "{:<15} {:<13} {:>10} {:>10} {:>24} {:>24}",

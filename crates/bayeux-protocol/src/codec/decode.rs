@@ -24,38 +24,65 @@ pub fn decode_batch(text: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, 
     }
     // The array around the messages is not counted as depth.
     let mut scanner = Scanner::new(text, limits.max_depth + 1)?;
-    let mut drafts = Vec::new();
+    let mut drafts = Drafts::default();
     match scanner.peek() {
         Some(b'[') => {
             scanner.enter()?;
-            while scanner.more(b']', drafts.is_empty())? {
-                if drafts.len() == limits.max_messages {
+            while scanner.more(b']', drafts.messages.is_empty())? {
+                if drafts.messages.len() == limits.max_messages {
                     return Err(DecodeError::TooManyMessages { limit: limits.max_messages });
                 }
-                drafts.push(Draft::read(&mut scanner)?);
+                drafts.read(&mut scanner)?;
             }
         }
         Some(b'{') if limits.max_messages == 0 => return Err(DecodeError::TooManyMessages { limit: 0 }),
         Some(b'{') => {
             scanner = Scanner::new(text, limits.max_depth)?;
             scanner.peek();
-            drafts.push(Draft::read(&mut scanner)?);
+            drafts.read(&mut scanner)?;
         }
         Some(_) => return Err(DecodeError::NotABatch { at: scanner.at() }),
         None => return Err(DecodeError::UnexpectedEnd { at: scanner.at() }),
     }
     scanner.end()?;
-    let copied = Bytes::from(scanner.into_copied());
-    Ok(drafts.into_iter().map(|draft| draft.finish(&copied)).collect())
+    Ok(drafts.finish(&Bytes::from(scanner.into_copied())))
 }
 
-/// A message whose raw values are still places in the buffer of the batch.
+/// Messages whose raw values are still places in the buffer of the batch. They are large: none is moved.
 #[derive(Default)]
-struct Draft {
-    message: Message,
+struct Drafts {
+    messages: Vec<Message>,
+    places: Vec<Places>,
+}
+
+/// Of one message.
+#[derive(Default)]
+struct Places {
     wrong_subscription: Option<Range<usize>>,
     ext: Option<Range<usize>>,
     data: Option<Range<usize>>,
+}
+
+impl Drafts {
+    fn read(&mut self, scanner: &mut Scanner<'_>) -> Result<(), DecodeError> {
+        self.messages.push(Message::default());
+        if let Some(message) = self.messages.last_mut() {
+            self.places.push(Places::read(scanner, message)?);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, copied: &Bytes) -> Vec<Message> {
+        let json = |place: Range<usize>| Json::checked(copied.slice(place));
+        for (message, Places { wrong_subscription, ext, data }) in self.messages.iter_mut().zip(self.places) {
+            if let Some(wrong) = wrong_subscription {
+                message.subscription.get_or_insert_with(|| Subscription::Other(json(wrong)));
+            }
+            message.ext = ext.map(json);
+            message.data = data.map(json);
+        }
+        self.messages
+    }
 }
 
 /// The fields this codec knows.
@@ -105,8 +132,8 @@ const fn fault(field: &'static str, expected: &'static str) -> FieldFault {
     FieldFault { field, expected }
 }
 
-impl Draft {
-    fn read(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
+impl Places {
+    fn read(scanner: &mut Scanner<'_>, message: &mut Message) -> Result<Self, DecodeError> {
         if scanner.peek() != Some(b'{') {
             let at = scanner.at();
             return Err(match scanner.next_kind() {
@@ -114,7 +141,7 @@ impl Draft {
                 Err(error) => error,
             });
         }
-        let mut draft = Self::default();
+        let mut places = Self::default();
         let mut known: u32 = 0;
         let mut unknown: Vec<Cow<'_, str>> = Vec::new();
         let mut fields = 0;
@@ -139,7 +166,7 @@ impl Draft {
             match field {
                 Some(field) => {
                     known |= 1 << field as u32;
-                    draft.field(scanner, field)?;
+                    places.field(scanner, field, message)?;
                 }
                 None => {
                     unknown.push(name);
@@ -147,14 +174,13 @@ impl Draft {
                 }
             }
         }
-        Ok(draft)
+        Ok(places)
     }
 
-    fn field(&mut self, scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeError> {
+    fn field(&mut self, scanner: &mut Scanner<'_>, field: Field, message: &mut Message) -> Result<(), DecodeError> {
         if scanner.next_kind()? == Next::Null && field != Field::Data {
             return scanner.skip();
         }
-        let message = &mut self.message;
         let fault = match field {
             Field::Channel => store(&mut message.channel, text(scanner, "channel")?),
             Field::ClientId => store(&mut message.client_id, text(scanner, "clientId")?),
@@ -198,13 +224,6 @@ impl Draft {
             message.fault = fault;
         }
         Ok(())
-    }
-
-    fn finish(self, copied: &Bytes) -> Message {
-        let json = |place: Range<usize>| Json::checked(copied.slice(place));
-        let wrong = self.wrong_subscription.map(|place| Subscription::Other(json(place)));
-        let subscription = self.message.subscription.or(wrong);
-        Message { subscription, ext: self.ext.map(json), data: self.data.map(json), ..self.message }
     }
 }
 

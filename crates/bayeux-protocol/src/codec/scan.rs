@@ -12,7 +12,8 @@ pub(crate) struct Scanner<'a> {
     max_depth: usize,
     /// Where values that are copied go, without white space.
     copied: Vec<u8>,
-    copying: bool,
+    /// While a value is copied: from where on that is still to be done. White space alone interrupts it.
+    copying: Option<usize>,
 }
 
 /// A string in the text.
@@ -39,7 +40,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a [u8], max_depth: usize) -> Result<Self, DecodeError> {
         let text = std::str::from_utf8(text).map_err(|error| DecodeError::InvalidUtf8 { at: error.valid_up_to() })?;
         let max_depth = max_depth.min(DEPTH_CEILING);
-        Ok(Self { text, at: 0, depth: 0, max_depth, copied: Vec::new(), copying: false })
+        Ok(Self { text, at: 0, depth: 0, max_depth, copied: Vec::new(), copying: None })
     }
 
     pub(crate) const fn at(&self) -> usize {
@@ -58,9 +59,17 @@ impl<'a> Scanner<'a> {
     /// The next byte that is no white space, if any.
     pub(crate) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(self.at) {
+        let next = bytes.get(self.at).copied();
+        if !next.is_some_and(is_space) {
+            return next;
+        }
+        if let Some(from) = self.copying {
+            self.copied.extend_from_slice(&bytes[from..self.at]);
+        }
+        while bytes.get(self.at).copied().is_some_and(is_space) {
             self.at += 1;
         }
+        self.copying = self.copying.map(|_| self.at);
         bytes.get(self.at).copied()
     }
 
@@ -158,10 +167,13 @@ impl<'a> Scanner<'a> {
 
     /// Checks a value and copies it without white space; returns its place in what [`Scanner::into_copied`] yields.
     pub(crate) fn copied_value(&mut self) -> Result<Range<usize>, DecodeError> {
+        self.peek();
         let start = self.copied.len();
-        self.copying = true;
+        self.copying = Some(self.at);
         self.skip()?;
-        self.copying = false;
+        if let Some(from) = self.copying.take() {
+            self.copied.extend_from_slice(&self.text.as_bytes()[from..self.at]);
+        }
         Ok(start..self.copied.len())
     }
 
@@ -224,6 +236,7 @@ impl<'a> Scanner<'a> {
         let start = self.at + 1;
         let (mut end, mut escaped) = (start, false);
         loop {
+            end += ordinary(&bytes[end..]);
             match bytes.get(end) {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -248,11 +261,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Goes past `length` bytes, which are copied if values are.
-    fn token(&mut self, length: usize) {
-        if self.copying {
-            self.copied.extend_from_slice(&self.text.as_bytes()[self.at..self.at + length]);
-        }
+    /// Goes past `length` bytes.
+    const fn token(&mut self, length: usize) {
         self.at += length;
     }
 }
@@ -278,6 +288,32 @@ impl<'a> RawString<'a> {
     pub(crate) fn boxed(self) -> Box<str> {
         self.decode().into()
     }
+}
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// How many bytes in front are neither quote nor backslash nor control byte, counted eight at a time.
+fn ordinary(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHS: u64 = ONES << 7;
+    // The lowest byte with its highest bit set is the first that is below the limit; what is above it may be wrong.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
+    let mut count = 0;
+    for chunk in bytes.chunks_exact(8) {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(chunk);
+        let word = u64::from_le_bytes(eight);
+        let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslashes = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let special = quotes | backslashes | below(word, 0x20);
+        if special != 0 {
+            return count + special.trailing_zeros() as usize / 8;
+        }
+        count += 8;
+    }
+    count
 }
 
 /// Checks the escape at `at`; returns its length. A pair of surrogates is one escape.
@@ -328,4 +364,26 @@ fn unescape(bytes: &[u8]) -> (char, usize) {
 fn hex(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = bytes.get(at..at + 4)?;
     digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_bytes_are_counted_wherever_the_first_other_one_is() {
+        for length in 0..40 {
+            for at in 0..=length {
+                for special in [b'"', b'\\', 0, 0x1f] {
+                    for other in [b'a', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+                        let mut bytes = vec![other; length];
+                        bytes.extend([special; 9]);
+                        bytes[at] = special;
+                        // What does not fill eight bytes is left to whoever looks at each.
+                        assert_eq!(ordinary(&bytes), at.min((length + 9) / 8 * 8), "{length} {at} {special} {other}");
+                    }
+                }
+            }
+        }
+    }
 }
