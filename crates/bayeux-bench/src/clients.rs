@@ -237,7 +237,8 @@ impl Receiver {
             node
         };
         command.args([&url, channel, transport.connection_type()]).args(sessions.map(|sessions| sessions.to_string()));
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        // It ends with its input, should we end without a word.
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child =
             child.map_err(|error| io::Error::new(error.kind(), format!("{name} can't be started: {error}")))?;
         let signs = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;

@@ -3,6 +3,8 @@
 //! - `receive URL CHANNEL TRANSPORT` subscribes, writes a line, then a `.` for each hundred messages. Each has its number as `s`; if
 //!   one is missing or out of order, it ends with an error.
 //! - `receive URL CHANNEL TRANSPORT SESSIONS` does that with so many clients in one thread, and a `.` for each message that all have.
+//!
+//! It ends with its input.
 #![expect(clippy::print_stdout, reason = "it is what the bench reads")]
 
 use std::{
@@ -38,6 +40,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let sessions = args.get(3).map(|sessions| sessions.parse()).transpose()?;
     let mut subscriptions = open(url, channel, transports, sessions.unwrap_or(1)).await?;
+    std::thread::spawn(|| {
+        // It ends with its input, however that ends.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
     println!("ready");
     let messages = if sessions.is_some() { 1 } else { MESSAGES };
     for first in (0..).step_by(messages as usize) {

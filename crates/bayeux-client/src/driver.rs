@@ -9,7 +9,7 @@ mod socket;
 mod stream;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     future::poll_fn,
     sync::Arc,
 };
@@ -82,7 +82,7 @@ pub(crate) struct Driver {
     events: mpsc::Receiver<Input>,
     event_sender: mpsc::Sender<Input>,
     connections: HashMap<ConnectionId, Connection>,
-    subscribers: HashMap<SubscriptionId, Subscriber>,
+    subscribers: BTreeMap<SubscriptionId, Subscriber>,
     requests: HashMap<RequestId, Answer>,
     last_request: u64,
     /// Deliveries whose subscriber has no room.
@@ -103,7 +103,7 @@ impl Driver {
             events,
             event_sender,
             connections: HashMap::new(),
-            subscribers: HashMap::new(),
+            subscribers: BTreeMap::new(),
             requests: HashMap::new(),
             last_request: 0,
             blocked: VecDeque::new(),
@@ -322,7 +322,7 @@ impl Drop for Driver {
 }
 
 /// Until the first of those that wait has room, or is gone.
-async fn room(blocked: &VecDeque<(SubscriptionId, Delivery)>, subscribers: &HashMap<SubscriptionId, Subscriber>) {
+async fn room(blocked: &VecDeque<(SubscriptionId, Delivery)>, subscribers: &BTreeMap<SubscriptionId, Subscriber>) {
     let Some((subscription, delivery)) = blocked.front() else { return };
     let Some(subscriber) = subscribers.get(subscription) else { return };
     poll_fn(|context| subscriber.mailbox.poll_room(delivery, context)).await;

@@ -44,10 +44,11 @@ impl<T> Queue<T> {
 
     /// Gives the item back if there is no room.
     pub(crate) fn push(&self, item: T, bytes: usize) -> Result<(), T> {
-        if !self.has_room(&self.lock(), bytes) {
+        let inner = self.lock();
+        if !self.has_room(&inner, bytes) {
             return Err(item);
         }
-        self.force(item, bytes);
+        put(inner, item, bytes);
         Ok(())
     }
 
@@ -61,16 +62,12 @@ impl<T> Queue<T> {
             inner.dropped += 1;
             gone.push(oldest);
         }
-        drop(inner);
-        self.force(item, bytes);
+        put(inner, item, bytes);
     }
 
     /// Takes the item, room or not.
     pub(crate) fn force(&self, item: T, bytes: usize) {
-        let mut inner = self.lock();
-        inner.items.push_back((item, bytes));
-        inner.bytes += bytes;
-        wake(inner, |inner| inner.reader.take());
+        put(self.lock(), item, bytes);
     }
 
     /// Nothing more comes.
@@ -117,6 +114,12 @@ impl<T> Queue<T> {
         // Each change is made whole before anything can panic.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn put<T>(mut inner: MutexGuard<'_, Inner<T>>, item: T, bytes: usize) {
+    inner.items.push_back((item, bytes));
+    inner.bytes += bytes;
+    wake(inner, |inner| inner.reader.take());
 }
 
 /// Somebody else's code runs after the lock is released.

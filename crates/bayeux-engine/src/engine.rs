@@ -305,7 +305,7 @@ impl Engine {
             let mut reply = reply::refusal(request, code, args);
             // Every connect reply carries advice, whole.
             if request.channel.as_deref() == MetaChannel::Connect.as_str() {
-                reply.advice = Some(reply::advice(&self.config, Reconnect::Retry, reply::REFUSED_INTERVAL));
+                reply.advice = Some(Box::new(reply::advice(&self.config, Reconnect::Retry, reply::REFUSED_INTERVAL)));
             }
             Err(Box::new(reply))
         };

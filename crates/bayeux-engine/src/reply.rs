@@ -115,7 +115,7 @@ pub(crate) fn refusal(request: &Message, code: ErrorCode, args: &[&str]) -> Mess
 /// 402: the session is not there, or not the sender's; the client is to handshake (BX-ADV-4, BX-SE-2, BX-SE-3).
 pub(crate) fn session_unknown(request: &Message, config: &Config, interval: Duration) -> Message {
     let mut reply = refusal(request, error_code::SESSION_UNKNOWN, &[]);
-    reply.advice = Some(advice(config, Reconnect::Handshake, interval));
+    reply.advice = Some(Box::new(advice(config, Reconnect::Handshake, interval)));
     reply
 }
 

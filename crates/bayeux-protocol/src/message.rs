@@ -29,7 +29,7 @@ pub struct Message {
     /// `subscription` (BX-FLD-11).
     pub subscription: Option<Subscription>,
     /// `advice` (BX-ADV-1).
-    pub advice: Option<Advice>,
+    pub advice: Option<Box<Advice>>,
     /// `successful` (BX-FLD-10).
     pub successful: Option<bool>,
     /// `authSuccessful`

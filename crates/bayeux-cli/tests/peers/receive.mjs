@@ -1,7 +1,7 @@
 // The npm side of `bayeux-bench clients`, which starts it: `node receive.mjs cometd|faye URL CHANNEL websocket|long-polling`.
 //
 // Subscribes, writes a line, then a `.` for each hundred messages. Each has its number as `s`; if one is missing or out of order,
-// it ends with an error.
+// it ends with an error. It ends with its input.
 import fs from 'node:fs';
 
 const [name, url, channel, transport] = process.argv.slice(2);
@@ -39,4 +39,5 @@ const clients = {
   },
 };
 
+process.stdin.resume().on('end', () => process.exit());
 await clients[name]();

@@ -1,8 +1,8 @@
 //! What comes: replies, and deliveries. An extension has seen each before.
 
-use bayeux_protocol::{
-    ChannelName, ChannelPattern, ChannelRules, ConnectionType, Message, MessageId, MetaChannel, Reconnect,
-};
+use std::mem::take;
+
+use bayeux_protocol::{ChannelPattern, ConnectionType, Message, MessageId, MetaChannel, Reconnect};
 
 use crate::{
     error::{Error, NetworkFault, Refusal, StopReason},
@@ -15,29 +15,28 @@ use super::{
     advice::Interval,
     phase::Phase,
     request::{Kind, Pending},
+    subscriptions::Matching,
 };
 
-/// Names are taken as the server gives them, as long as they are no burden.
-const RULES: ChannelRules =
-    ChannelRules { grammar: bayeux_protocol::Grammar::Lenient, max_bytes: 1024, max_segments: 128 };
 /// Deliveries that may wait for the connect reply which numbers them.
 const MAX_UNACKNOWLEDGED: usize = 10_000;
 
 impl Core {
     /// A whole response or a whole message of a WebSocket; what comes on a connection that was given up is not looked at,
     /// since with `ack` it comes again (BX-ACK-3).
-    pub(super) fn received(&mut self, connection: ConnectionId, messages: Vec<Message>, now: Time) {
+    pub(super) fn received(&mut self, connection: ConnectionId, mut messages: Vec<Message>, now: Time) {
         let is_whole = self.posts.remove(&connection);
         let is_post = is_whole || self.streaming.is(connection);
         if !is_post && self.choice.socket() != Some(connection) {
             return;
         }
         self.heard(connection, now);
-        for mut message in messages {
+        self.actions.reserve(messages.len());
+        for message in &mut messages {
             if let Some(ack) = &mut self.ack {
-                ack.incoming(&mut message);
+                ack.incoming(message);
             }
-            self.extensions.iter_mut().for_each(|extension| extension.incoming(&mut message));
+            self.extensions.iter_mut().for_each(|extension| extension.incoming(message));
             self.message(connection, is_post, message, now);
         }
         if is_whole {
@@ -45,20 +44,21 @@ impl Core {
         }
     }
 
-    fn message(&mut self, connection: ConnectionId, is_post: bool, message: Message, now: Time) {
+    /// Takes what it needs of the message, which is large.
+    fn message(&mut self, connection: ConnectionId, is_post: bool, message: &mut Message, now: Time) {
         let Some(channel) = message.channel.as_deref() else { return };
         let is_meta = channel.starts_with("/meta/");
         // What has no `successful` is no reply, whatever its `id` (BX-HRD-10).
         if is_meta || message.successful.is_some() {
-            if self.answers_stream(connection, &message) {
-                return self.stream_reply(message, now);
+            if self.answers_stream(connection, message) {
+                return self.stream_reply(take(message), now);
             }
-            if let Some(pending) = self.answered(connection, &message) {
+            if let Some(pending) = self.answered(connection, message) {
                 // What ends the connect ends the stream.
                 if matches!(pending.kind, Kind::Connect) && self.streaming.ended(connection).is_some() {
                     self.actions.push(Action::Abandon(connection));
                 }
-                return self.reply(pending, is_post, message, now);
+                return self.reply(pending, is_post, take(message), now);
             }
             let is_farewell = MetaChannel::Disconnect.as_str() == Some(channel) && message.id.is_none();
             if is_farewell && self.session.is_some() {
@@ -69,7 +69,7 @@ impl Core {
             return;
         }
         if !is_post && self.ack.as_ref().is_some_and(crate::extension::Ack::is_on) {
-            self.unacknowledged.push(message);
+            self.unacknowledged.push(take(message));
             if self.unacknowledged.len() > MAX_UNACKNOWLEDGED {
                 self.actions.push(Action::Abandon(connection));
                 self.socket_lost(connection, &NetworkFault::Unreadable("no reply to a connect".into()), now);
@@ -118,7 +118,7 @@ impl Core {
             reply.advice.as_ref().is_some_and(|advice| advice.reconnect == Some(Reconnect::Handshake));
         let had_advice = reply.advice.is_some();
         if is_current && let Some(advice) = reply.advice.take() {
-            self.advice.replace(advice);
+            self.advice.replace(*advice);
         }
         match pending.kind {
             // What the server knew of subscriptions went with the session.
@@ -227,7 +227,7 @@ impl Core {
             self.streaming.polling_works(now);
         } else {
             self.choice.proved(now);
-            std::mem::take(&mut self.unacknowledged).into_iter().for_each(|message| self.deliver(message));
+            take(&mut self.unacknowledged).iter_mut().for_each(|message| self.deliver(message));
         }
         if !matches!(self.phase, Phase::Connecting { .. }) {
             return;
@@ -259,12 +259,17 @@ impl Core {
     }
 
     /// Hands a message to the subscriptions that match (BX-DL-4). Nothing else in it has a meaning (BX-HRD-10).
-    fn deliver(&mut self, message: Message) {
-        let (Some(channel), Some(data)) = (message.channel, message.data) else { return };
-        let Ok(channel) = ChannelName::parse(&channel, &RULES) else { return };
-        for subscription in self.subscriptions.matching(&channel) {
-            let delivery = Delivery { channel: channel.clone(), data: data.clone(), ext: message.ext.clone() };
-            self.actions.push(Action::Deliver { subscription, delivery });
+    fn deliver(&mut self, message: &mut Message) {
+        let (Some(channel), Some(data), ext) = (&message.channel, message.data.take(), message.ext.take()) else {
+            return;
+        };
+        let Some(Matching { channel, subscriptions }) = self.subscriptions.matching(channel) else { return };
+        let Some((last, others)) = subscriptions.split_last() else { return };
+        for subscription in others {
+            let delivery = Delivery { channel: channel.clone(), data: data.clone(), ext: ext.clone() };
+            self.actions.push(Action::Deliver { subscription: *subscription, delivery });
         }
+        let delivery = Delivery { channel: channel.clone(), data, ext };
+        self.actions.push(Action::Deliver { subscription: *last, delivery });
     }
 }

@@ -106,7 +106,7 @@ impl Core {
         let id = self.transmit(vec![Kind::Connect], Way::of(over), deadline, |message| {
             message.connection_type = Some(transport.clone());
             let timeout = asked.map(|asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX));
-            message.advice = timeout.map(|timeout| Advice { timeout: Some(timeout), ..Advice::default() });
+            message.advice = timeout.map(|timeout| Box::new(Advice { timeout: Some(timeout), ..Advice::default() }));
         });
         self.phase = Phase::Connecting { id };
     }

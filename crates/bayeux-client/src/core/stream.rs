@@ -32,7 +32,7 @@ impl Core {
     /// It is open (BX-ST-10), or a batch ends with its number (BX-ACK-4), or this is its end (BX-ST-11).
     pub(super) fn stream_reply(&mut self, mut reply: Message, now: Time) {
         if let Some(advice) = reply.advice.take() {
-            self.advice.replace(advice);
+            self.advice.replace(*advice);
         }
         let is_first = !self.streaming.is_open();
         self.streaming.answered();

@@ -1,8 +1,8 @@
 //! `Subscriptions`: what the application is subscribed to, over all sessions (BX-CLI-4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use bayeux_protocol::{ChannelName, ChannelPattern, MatchKeys};
+use bayeux_protocol::{ChannelName, ChannelPattern, ChannelRules, Grammar, MatchKeys};
 
 use super::{SubscriptionId, outbox::BATCH_MESSAGES, request::Kind};
 
@@ -13,7 +13,22 @@ pub(super) struct Subscriptions {
     /// How many entries are in these standings: it is asked with every message.
     wanted: usize,
     renewing: usize,
+    /// Whose the messages of a channel are, as long as the entries stay as they are: channels come again and again.
+    known: HashMap<Box<str>, usize>,
+    matchings: Vec<Matching>,
 }
+
+/// Whose the messages of a channel are.
+#[derive(Debug)]
+pub(super) struct Matching {
+    pub(super) channel: ChannelName,
+    pub(super) subscriptions: Vec<SubscriptionId>,
+}
+
+/// Names are taken as the server gives them, as long as they are no burden.
+const RULES: ChannelRules = ChannelRules { grammar: Grammar::Lenient, max_bytes: 1024, max_segments: 128 };
+/// Channels that are known at a time; one more, and all are forgotten.
+const MAX_KNOWN: usize = 1000;
 
 /// One pattern, which several subscriptions may share: the server knows of it once.
 #[derive(Debug)]
@@ -64,6 +79,7 @@ impl Subscriptions {
         generation: u64,
         has_session: bool,
     ) -> Added {
+        self.forget_known();
         self.owners.insert(id, pattern.as_str().into());
         if let Some(entry) = self.entries.get_mut(pattern.as_str()) {
             let is_confirmed = entry.standing == Standing::Active;
@@ -80,6 +96,7 @@ impl Subscriptions {
 
     /// Removes one; the pattern, if nobody else has it.
     pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<ChannelPattern> {
+        self.forget_known();
         let key = self.owners.remove(&id)?;
         let entry = self.entries.get_mut(&key)?;
         entry.members.retain(|member| member.id != id);
@@ -142,6 +159,7 @@ impl Subscriptions {
         if self.entry(pattern, generation).is_none() {
             return Vec::new();
         }
+        self.forget_known();
         let entry = self.take(pattern.as_str());
         let members: Vec<_> = entry.into_iter().flat_map(|entry| entry.members).collect();
         members.iter().for_each(|member| drop(self.owners.remove(&member.id)));
@@ -150,6 +168,7 @@ impl Subscriptions {
 
     /// Removes all.
     pub(super) fn clear(&mut self) -> Vec<(ChannelPattern, SubscriptionId, bool)> {
+        self.forget_known();
         self.owners.clear();
         (self.wanted, self.renewing) = (0, 0);
         let entries = std::mem::take(&mut self.entries).into_values();
@@ -160,11 +179,27 @@ impl Subscriptions {
         members.collect()
     }
 
-    /// Whose a message is (BX-CH-3, BX-CH-4).
-    pub(super) fn matching(&self, name: &ChannelName) -> Vec<SubscriptionId> {
-        let keys = MatchKeys::new(name);
-        let entries = keys.iter().filter_map(|key| self.entries.get(key)).filter(|entry| entry.pattern.matches(name));
-        entries.flat_map(|entry| entry.members.iter().map(|member| member.id)).collect()
+    /// Whose a message is (BX-CH-3, BX-CH-4); of nobody what has no name of a channel.
+    pub(super) fn matching(&mut self, channel: &str) -> Option<&Matching> {
+        if let Some(at) = self.known.get(channel) {
+            return self.matchings.get(*at);
+        }
+        let name = ChannelName::parse(channel, &RULES).ok()?;
+        let keys = MatchKeys::new(&name);
+        let entries = keys.iter().filter_map(|key| self.entries.get(key));
+        let entries = entries.filter(|entry| entry.pattern.matches(&name));
+        let subscriptions = entries.flat_map(|entry| entry.members.iter().map(|member| member.id)).collect();
+        if self.known.len() == MAX_KNOWN {
+            self.forget_known();
+        }
+        self.known.insert(channel.into(), self.matchings.len());
+        self.matchings.push(Matching { channel: name, subscriptions });
+        self.matchings.last()
+    }
+
+    fn forget_known(&mut self) {
+        self.known.clear();
+        self.matchings.clear();
     }
 
     /// Whose a pattern is.

@@ -25,7 +25,7 @@ impl Shard {
         let Some(kind) = kind else {
             count(&env.counters.messages_refused);
             let mut reply = refusal(request, error_code::CONNECTION_TYPE_UNSUPPORTED, &[]);
-            reply.advice = Some(advice(env.config, Reconnect::Handshake, REFUSED_INTERVAL));
+            reply.advice = Some(Box::new(advice(env.config, Reconnect::Handshake, REFUSED_INTERVAL)));
             return turn.replies.push(&reply);
         };
         let streams = match (&turn.origin.carrier, kind) {

@@ -42,7 +42,7 @@ impl Shard {
             self.memory += bytes;
         }
         reply.client_id = self.session(key).map(|session| session.id.as_str().into());
-        reply.advice = Some(advice(env.config, Reconnect::Retry, env.config.interval));
+        reply.advice = Some(Box::new(advice(env.config, Reconnect::Retry, env.config.interval)));
         turn.replies.push(&reply);
     }
 
@@ -71,7 +71,7 @@ impl Shard {
             _ => env.config.interval,
         };
         let mut reply = offer(env.config, refusal(request, code, &[]));
-        reply.advice = Some(advice(env.config, reconnect, wait));
+        reply.advice = Some(Box::new(advice(env.config, reconnect, wait)));
         reply
     }
 }

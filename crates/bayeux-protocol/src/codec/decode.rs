@@ -33,6 +33,9 @@ pub fn decode_batch(text: &[u8], limits: &DecodeLimits) -> Result<Vec<Message>, 
                     return Err(DecodeError::TooManyMessages { limit: limits.max_messages });
                 }
                 drafts.read(&mut scanner)?;
+                if drafts.messages.len() == 1 {
+                    drafts.reserve(&scanner, limits.max_messages);
+                }
             }
         }
         Some(b'{') if limits.max_messages == 0 => return Err(DecodeError::TooManyMessages { limit: 0 }),
@@ -70,6 +73,13 @@ impl Drafts {
             self.places.push(Places::read(scanner, message)?);
         }
         Ok(())
+    }
+
+    /// As many more as there will be if all are like the first.
+    fn reserve(&mut self, scanner: &Scanner<'_>, max_messages: usize) {
+        let more = (scanner.left() / scanner.at().max(1)).min(max_messages.saturating_sub(1));
+        self.messages.reserve_exact(more);
+        self.places.reserve_exact(more);
     }
 
     fn finish(mut self, copied: &Bytes) -> Vec<Message> {
@@ -200,7 +210,7 @@ impl Places {
                 }
                 store(&mut message.subscription, read)
             }
-            Field::Advice => store(&mut message.advice, advice(scanner, true)?),
+            Field::Advice => store(&mut message.advice, advice(scanner, true)?.map(Box::new)),
             Field::ConnectionType => store(&mut message.connection_type, connection_type(scanner)?),
             Field::SupportedConnectionTypes => {
                 let names = texts(scanner, fault("supportedConnectionTypes", "an array of strings"))?;

@@ -47,6 +47,11 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
+    /// How many bytes are left.
+    pub(crate) const fn left(&self) -> usize {
+        self.text.len() - self.at
+    }
+
     /// Goes back to where a value began that was read without fault.
     pub(crate) const fn rewind(&mut self, at: usize) {
         self.at = at;
@@ -57,12 +62,17 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that is no white space, if any.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
-        let bytes = self.text.as_bytes();
-        let next = bytes.get(self.at).copied();
-        if !next.is_some_and(is_space) {
-            return next;
+        match self.text.as_bytes().get(self.at).copied() {
+            Some(space) if is_space(space) => self.skip_space(),
+            next => next,
         }
+    }
+
+    #[cold]
+    fn skip_space(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
         if let Some(from) = self.copying {
             self.copied.extend_from_slice(&bytes[from..self.at]);
         }

@@ -97,7 +97,7 @@ fn message() -> impl Strategy<Value = Message> {
                 supported_connection_types,
                 connection_type,
                 subscription,
-                advice,
+                advice: advice.map(Box::new),
                 successful,
                 auth_successful,
                 error,
@@ -130,7 +130,7 @@ proptest! {
             successful: Some(error.is_none()),
             client_id: Some(client_id),
             error,
-            advice: Some(advice),
+            advice: Some(Box::new(advice)),
             ..Message::default()
         };
         let mut expected = Vec::new();
