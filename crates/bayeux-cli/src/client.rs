@@ -28,6 +28,7 @@ async fn connect(connection: &Connection) -> Result<Client, Error> {
             Via::XhrStreaming => bayeux_client::Transports::XhrStreaming,
         })
         .acknowledge(connection.ack)
+        .roots(connection.ca_cert.clone().unwrap_or_default())
         .connect_timeout(connection.connect_timeout);
     let builder = connection.header.iter().fold(builder, |builder, (name, value)| builder.header(name, value));
     builder.connect().await

@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reqwest::{
     Url,
     header::{HeaderMap, HeaderName, HeaderValue},
-    redirect,
 };
-use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::{
     auth::{Auth, TokenSource},
@@ -17,6 +15,7 @@ use crate::{
     error::{ApplicationFault, Doing, Error},
     extension::Extension,
     limits::Limits,
+    roots::Roots,
 };
 
 /// Makes a [`Client`].
@@ -42,6 +41,7 @@ pub struct ClientBuilder {
     headers: Vec<(String, String)>,
     limits: Limits,
     http: Option<reqwest::Client>,
+    roots: Roots,
     extensions: Vec<Box<dyn Extension>>,
     patience: Duration,
     auth: Option<Auth>,
@@ -55,6 +55,7 @@ impl ClientBuilder {
             headers: Vec::new(),
             limits: Limits::default(),
             http: None,
+            roots: Roots::default(),
             extensions: Vec::new(),
             patience: Duration::from_secs(30),
             auth: None,
@@ -157,10 +158,16 @@ impl ClientBuilder {
         self
     }
 
+    /// Whose certificates are believed. Default: [`Roots::System`]. Of no effect with an HTTP client of one's own.
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.roots = roots;
+        self
+    }
+
     /// The HTTP client to use, with its own TLS, proxies, cookies and pool.
     ///
     /// It should keep cookies, since servers bind sessions to them, have no timeout for whole requests, since connects are held,
-    /// and be limited to HTTP/1.1 if a WebSocket is wanted. By default: certificates as the system trusts them, proxies from
+    /// and be limited to HTTP/1.1 if a WebSocket is wanted. By default: [`Roots`] for certificates, proxies from
     /// the environment, cookies kept, no redirects.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http = Some(client);
@@ -202,28 +209,9 @@ impl ClientBuilder {
         }
         let client = match self.http {
             Some(client) => client,
-            None => http_client().map_err(wrong)?,
+            None => self.roots.http_client().map_err(wrong)?,
         };
         let http = Http { client, url, headers, limits: self.limits, auth: self.auth.map(Arc::new) };
         Ok(Client::start(Core::new(self.config, self.extensions), http))
     }
-}
-
-/// The HTTP client that is used where none is given.
-pub(crate) fn http_client() -> Result<reqwest::Client, String> {
-    // The provider is given by hand: no other crate's choice, and none of a whole process, changes it.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|tls| tls.with_platform_verifier())
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .http1_only()
-        .tcp_nodelay(true)
-        .cookie_store(true)
-        .redirect(redirect::Policy::none())
-        .build()
-        .map_err(|error| error.to_string())
 }

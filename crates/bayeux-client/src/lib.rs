@@ -43,6 +43,7 @@ mod error;
 mod extension;
 mod limits;
 mod queue;
+mod roots;
 mod state;
 mod states;
 mod subscription;
@@ -59,6 +60,7 @@ pub use extension::{
 };
 pub use limits::Limits;
 pub use reqwest;
+pub use roots::Roots;
 pub use state::{State, Trouble};
 pub use states::States;
 pub use subscription::{Overflow, SubscribeOptions, Subscription};

@@ -4,6 +4,7 @@
 mod kill_matrix;
 mod limits;
 mod matrix;
+mod msrv;
 mod process;
 mod setup;
 mod soak;
@@ -55,6 +56,8 @@ enum Task {
         /// These defects only; `--list` of bayeux-mutant-server and bayeux-mutant-client names them.
         defect: Vec<String>,
     },
+    /// Build bayeux-client and bayeux-protocol by the oldest Rust that they state, which rustup installs.
+    Msrv,
     /// Run the conformance suite against every implementation that is at hand, and write conformance-tests/RESULTS.
     ///
     /// Each is started by its script in conformance-tests/targets, which fetches it the first time.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Task::Limits => limits::run(),
         Task::SpecCheck(options) => spec_check::run(&options),
         Task::KillMatrix { defect } => kill_matrix::run(&defect).map(|matrix| matrix.is_fine()),
+        Task::Msrv => msrv::run(),
         Task::Matrix(what) => matrix::run(&what),
         Task::Soak(what) => soak::run(&what),
     });

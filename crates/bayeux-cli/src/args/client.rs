@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bayeux_client::Roots;
 use clap::{Args, ValueEnum};
 
 use crate::units::parse_span;
@@ -57,6 +58,9 @@ pub(crate) struct Connection {
     /// A header for each request; may be repeated.
     #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) header: Vec<(String, String)>,
+    /// A PEM file with the certificates that a server's may be signed by, in place of those that the system trusts.
+    #[arg(long, value_name = "FILE", value_parser = read_roots)]
+    pub(crate) ca_cert: Option<Roots>,
     /// Ask for acknowledgements: what is lost on the way is sent again.
     #[arg(long)]
     pub(crate) ack: bool,
@@ -82,4 +86,8 @@ pub(crate) enum Via {
 fn parse_header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write a header as NAME: VALUE")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn read_roots(path: &str) -> Result<Roots, String> {
+    std::fs::read(path).map(Roots::Only).map_err(|error| error.to_string())
 }

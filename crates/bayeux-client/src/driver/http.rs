@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn bx_adv_11_a_host_takes_the_place_of_host_and_port_alone() {
         let http = Http {
-            client: crate::builder::http_client().expect("it is made"),
+            client: crate::roots::Roots::default().http_client().expect("it is made"),
             url: Url::parse("https://one.example:8443/a/bayeux?x=1").expect("it is a URL"),
             headers: HeaderMap::new(),
             limits: Limits::default(),

@@ -35,6 +35,9 @@ use crate::{
 /// How long a goodbye may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What is read at a time: a session that is idle keeps it.
+const READ_BUFFER: usize = 16 * 1024;
+
 type Stream = WebSocketStream<Upgraded>;
 
 /// Opens one, and serves it until it ends or nobody sends on it any more.
@@ -92,6 +95,7 @@ async fn upgrade(http: &Http, host: Option<&str>, token: Option<&Token>) -> Resu
     let stream = response.upgrade().await.map_err(|error| connection_fault(&error))?;
     let limit = Some(http.limits.max_bytes);
     let config = WebSocketConfig::default().max_message_size(limit).max_frame_size(limit);
+    let config = config.read_buffer_size(READ_BUFFER).write_buffer_size(0);
     Ok(WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await)
 }
 

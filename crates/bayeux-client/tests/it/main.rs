@@ -2,13 +2,13 @@
 
 #![allow(clippy::print_stdout, reason = "the long tests tell what they measured")]
 
-mod foreign;
 mod hostile;
 mod live;
 mod overflow;
 mod recovery;
 mod relay;
 mod server;
+mod tls;
 mod tokens;
 
 use std::{future::Future, time::Duration};
@@ -17,6 +17,11 @@ use bayeux_client::{Client, ClientBuilder, State};
 
 /// Nothing here takes so long, unless it never happens.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What makes a long test of a short one.
+fn number_of(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |value| value.parse().expect("a number"))
+}
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it happens in time")

@@ -8,7 +8,7 @@ use std::{
 use bayeux_client::{Client, Interruption, Transports};
 use tokio::sync::Semaphore;
 
-use super::{builder, relay::Relay, server, server::Server, soon};
+use super::{builder, number_of, relay::Relay, server, server::Server, soon};
 
 /// A restart: what is published meanwhile waits, subscriptions come back before it is sent, and nobody is stormed.
 async fn restart(transports: Transports) {
@@ -97,10 +97,6 @@ async fn cuts(transports: Transports) {
     }
     assert_eq!(soon(writing).await.expect("all is published"), read, "seed {seed}");
     println!("{} cuts, {read} messages by {transports:?}: none lost, none repeated, seed {seed}", relay.cuts());
-}
-
-fn number_of(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |value| value.parse().expect("a number"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,7 @@ use actix_web::{
     App, HttpResponse, HttpServer,
     dev::{ServerHandle, Service, ServiceResponse},
 };
-use bayeux_server::{Bayeux, FrontOptions, Options, serve};
+use bayeux_server::{Bayeux, FrontOptions, Options, serve, tls_config};
 use futures_util::{TryFutureExt, future::Either};
 
 pub(crate) struct Server {
@@ -39,6 +39,22 @@ impl Server {
     pub(crate) fn start(options: Options) -> Self {
         Self::with(options, |served| {
             let front = serve(served, FrontOptions::default(), App::new).bind(("127.0.0.1", 0)).expect("a free port");
+            (front.addrs()[0], front.run())
+        })
+    }
+
+    /// With this certificate and key, in PEM.
+    pub(crate) fn with_tls(options: Options, certificate: &str, key: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("bayeux-client-tls-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder for the test");
+        let (certificate_file, key_file) = (folder.join("cert.pem"), folder.join("key.pem"));
+        std::fs::write(&certificate_file, certificate).expect("a file");
+        std::fs::write(&key_file, key).expect("a file");
+        let config = tls_config(&certificate_file, &key_file).expect("sound files");
+        std::fs::remove_dir_all(&folder).expect("it was read");
+        Self::with(options, |served| {
+            let front = serve(served, FrontOptions::default(), App::new).bind_tls(("localhost", 0), config);
+            let front = front.expect("a free port");
             (front.addrs()[0], front.run())
         })
     }

@@ -197,7 +197,7 @@ fn conformance(context: &Context) -> Result<Outcome> {
     let mut failure = (counts.failed > 0).then(|| format!("{} findings were not expected", counts.failed));
     println!("-- the Rust client against npm faye and npm cometd-nodejs-server");
     let mut foreign = cargo("test");
-    foreign.args(["--package", "bayeux-client", "--test", "it", "--", "--ignored", "--test-threads", "1", "npm"]);
+    foreign.args(["--package", "bayeux-client", "--test", "foreign", "--", "--test-threads", "1", "npm"]);
     let foreign = tests(&mut foreign, TEST_LIMIT, Form::Cargo)?;
     counts = counts + foreign.counts.unwrap_or_default();
     failure = failure.or(foreign.failure);
