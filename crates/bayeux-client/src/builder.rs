@@ -69,7 +69,8 @@ impl ClientBuilder {
     }
 
     /// A bearer token for every request, asked for when it is needed: at the start, before it expires, and after a refusal with 401 or
-    /// 403, by HTTP or as the error of a handshake.
+    /// 403, by HTTP or as the error of a handshake or connect. A session whose connect is refused so is followed by another, with another
+    /// token, even if the advice is to give up: that is what servers mean which revoke tokens, such as Salesforce's.
     ///
     /// ```no_run
     /// # async fn f() -> Result<(), bayeux_client::Error> {
@@ -84,6 +85,7 @@ impl ClientBuilder {
     /// ```
     pub fn token(mut self, source: impl TokenSource + 'static) -> Self {
         self.auth = Some(Auth::new(source));
+        self.config.renews_tokens = true;
         self
     }
 

@@ -27,6 +27,9 @@ pub struct Config {
     pub queue_bytes: usize,
     /// Whether other servers that the advice names are tried (BX-ADV-11). Default true.
     pub follow_hosts: bool,
+    /// Whether there are other tokens to be had: then a connect that is refused with 401 or 403 is followed by a handshake with another
+    /// one, even if the advice is to give up. Default false.
+    pub renews_tokens: bool,
     /// What chance begins with: two connections with the same seed and inputs do the same.
     pub seed: u64,
 }
@@ -61,6 +64,7 @@ impl Default for Config {
             queue_messages: 1000,
             queue_bytes: 8 * 1024 * 1024,
             follow_hosts: true,
+            renews_tokens: false,
             seed: 0,
         }
     }

@@ -235,8 +235,11 @@ impl Core {
         let transport = if is_post { ConnectionType::LongPolling } else { ConnectionType::WebSocket };
         let is_ok = reply.successful == Some(true);
         let refusal = (!is_ok).then(|| Refusal::of(reply));
+        let is_disbelieved = self.config.renews_tokens
+            && refusal.as_ref().is_some_and(|refusal| refusal.code.is_some_and(crate::auth::is_refused));
         match (self.advice.reconnect(&transport), self.advice.interval(&transport)) {
             (Reconnect::Handshake, _) => self.session_refused(now),
+            (Reconnect::None | Reconnect::Other(_), _) if is_disbelieved => self.session_refused(now),
             (Reconnect::None | Reconnect::Other(_), _) => self.stop(StopReason::Advised(refusal)),
             (Reconnect::Retry, Interval::Never) => self.stop(StopReason::NegativeInterval),
             (Reconnect::Retry, Interval::Wait(pause)) => match refusal {

@@ -4,9 +4,12 @@
 
 mod hostile;
 mod live;
+#[path = "../../examples/salesforce/org.rs"]
+mod org;
 mod overflow;
 mod recovery;
 mod relay;
+mod salesforce;
 mod server;
 mod tls;
 mod tokens;

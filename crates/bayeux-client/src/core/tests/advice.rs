@@ -204,3 +204,24 @@ fn bx_adv_11_the_hosts_are_tried_in_their_order() {
     let names: Vec<_> = tried.iter().map(|host| host.as_deref()).collect();
     assert_eq!(names, [Some("one.example"), Some("two.example:81"), None, Some("one.example")]);
 }
+
+#[test]
+fn bx_adv_5_a_session_whose_token_is_revoked_is_followed_by_another_where_there_are_tokens() {
+    for (renews_tokens, error, goes_on) in [
+        (true, "401::Authentication invalid", true),
+        (true, "403::Handshake denied", true),
+        (true, "404::x", false),
+        (false, "401::Authentication invalid", false),
+    ] {
+        let (mut world, connect) = World::connected(Config { renews_tokens, ..polling() });
+        let refused = format!(r#""successful":false,"error":"{error}","advice":{{"reconnect":"none","interval":0}}"#);
+        world.reply(&connect, &refused);
+        assert_eq!(matches!(world.state(), State::Stopped(_)), !goes_on, "{renews_tokens} {error}");
+        if goes_on {
+            let handshake = world.sent("/meta/handshake");
+            // The token of the handshake is not believed either, and there is no other.
+            world.reply(&handshake, &refused);
+            assert!(matches!(world.state(), State::Stopped(_)));
+        }
+    }
+}
