@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use reqwest::{
     Url,
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{COOKIE, HeaderMap, HeaderName, HeaderValue},
 };
 
 use crate::{
@@ -62,7 +62,8 @@ impl ClientBuilder {
         }
     }
 
-    /// A header for every request, that which opens a WebSocket included.
+    /// A header for every request, that which opens a WebSocket included. `Cookie` is refused: the server's own, which binds a session,
+    /// would not be sent beside it; give an HTTP client whose jar has yours.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -166,7 +167,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The HTTP client to use, with its own TLS, proxies, cookies and pool.
+    /// The HTTP client to use, with its own TLS, proxies, cookies and pool. [`http_client_builder`](crate::http_client_builder) makes one
+    /// that is changed little; one that is begun by `reqwest::Client::builder` needs TLS to be set, else reqwest panics.
     ///
     /// It should keep cookies, since servers bind sessions to them, have no timeout for whole requests, since connects are held,
     /// and be limited to HTTP/1.1 if a WebSocket is wanted. By default: [`Roots`] for certificates, proxies from
@@ -206,6 +208,11 @@ impl ClientBuilder {
         for (name, value) in &self.headers {
             let parsed = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::try_from(value.as_str()).ok());
             let Some((parsed, mut value)) = parsed else { return Err(wrong(format!("the header {name:?} is none"))) };
+            if parsed == COOKIE {
+                return Err(wrong(
+                    "a header \"Cookie\" would take the place of the server's; see `http_client`".into(),
+                ));
+            }
             value.set_sensitive(true);
             headers.append(parsed, value);
         }

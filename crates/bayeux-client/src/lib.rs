@@ -60,7 +60,7 @@ pub use extension::{
 };
 pub use limits::Limits;
 pub use reqwest;
-pub use roots::Roots;
+pub use roots::{Roots, http_client_builder};
 pub use state::{State, Trouble};
 pub use states::States;
 pub use subscription::{Overflow, SubscribeOptions, Subscription};

@@ -9,6 +9,8 @@ use rustls::{
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use crate::error::{ApplicationFault, Doing, Error};
+
 /// Whose certificates are believed. TLS is rustls in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,15 +52,39 @@ impl Roots {
 
     /// The HTTP client that is used where none is given.
     pub(crate) fn http_client(&self) -> Result<reqwest::Client, String> {
-        reqwest::Client::builder()
+        self.http_client_builder()?.build().map_err(|error| error.to_string())
+    }
+
+    fn http_client_builder(&self) -> Result<reqwest::ClientBuilder, String> {
+        let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.config()?)
             .http1_only()
             .tcp_nodelay(true)
             .cookie_store(true)
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|error| error.to_string())
+            .redirect(redirect::Policy::none());
+        Ok(builder)
     }
+}
+
+/// Begins to make the HTTP client that is used where none is given: with a change or two, it is for
+/// [`ClientBuilder::http_client`](crate::ClientBuilder::http_client).
+///
+/// ```no_run
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// use bayeux_client::{Client, Roots, http_client_builder, reqwest::Proxy};
+///
+/// let http = http_client_builder(&Roots::System)?.proxy(Proxy::all("http://proxy.example:3128")?).build()?;
+/// let client = Client::builder("https://example.org/bayeux").http_client(http).connect().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The roots are no certificates, or those of the system can't be read.
+pub fn http_client_builder(roots: &Roots) -> Result<reqwest::ClientBuilder, Error> {
+    roots
+        .http_client_builder()
+        .map_err(|what| Error::Application { doing: Doing::Building, fault: ApplicationFault::Option(what.into()) })
 }
 
 fn read(pem: &[u8]) -> Result<RootCertStore, String> {

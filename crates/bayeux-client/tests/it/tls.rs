@@ -28,6 +28,8 @@ async fn rfc_8446_a_server_is_believed_by_the_roots_that_were_chosen() {
         let Error::Network { fault: NetworkFault::Connection(why), .. } = refused else { panic!("{refused:?}") };
         assert!(why.contains("certificate"), "{why}");
     }
+    let wrong = builder(&url).header("cookie", "a=b").connect().await;
+    assert!(matches!(wrong, Err(Error::Application { fault: ApplicationFault::Option(_), .. })), "{wrong:?}");
     let wrong = builder(&url).roots(Roots::Only(b"x".to_vec())).connect().await;
     assert!(matches!(wrong, Err(Error::Application { fault: ApplicationFault::Option(_), .. })), "{wrong:?}");
 }
