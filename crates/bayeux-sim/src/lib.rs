@@ -8,6 +8,7 @@
 //!   connection, network ── the way of the bytes, and the kernel between
 //!   front, stream ── what a server's front does, poll by poll ──▶ server ── the engine, or one with a defect
 //!   backplane ── what joins the nodes, and loses and repeats        fate ── shards that panic, nodes that shut down
+//!   pair ── the connection core of the Rust client against the engine, in a world of its own
 //!   model ── what is due to whom, who deserves a 402, which connect is late
 //!   world ── the events, in the order that the seed chooses
 //! ```
@@ -49,6 +50,7 @@ mod incoming;
 mod message;
 mod model;
 mod network;
+mod pair;
 mod random;
 mod reader;
 mod server;
@@ -63,6 +65,7 @@ use bayeux_engine::Engine;
 
 pub use backplane::Told;
 pub use happened::Happened;
+pub use pair::{Paired, pair};
 pub use server::{Server, Sound};
 
 use crate::world::World;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bayeux_sim::{Outcome, check, run};
+use bayeux_sim::{Outcome, check, pair, run};
 use clap::{Parser, Subcommand};
 
 /// The Bayeux engine under a simulated network, in virtual time. The same seed gives the same run.
@@ -39,13 +39,35 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         minutes: u64,
     },
+    /// Run the connection core of the Rust client against the engine, one seed after the other, until one fails.
+    Clients {
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// How many seeds.
+        #[arg(long, default_value_t = 1000)]
+        seeds: u64,
+    },
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Replay { seed } => report(&run(seed, true)),
+        Command::Clients { from, seeds } => clients(from, seeds),
         Command::Sweep { from, seeds, minutes } => sweep(from, seeds, Duration::from_secs(60 * minutes)),
     }
+}
+
+fn clients(from: u64, seeds: u64) -> ExitCode {
+    let begun = Instant::now();
+    for seed in from..from.saturating_add(seeds) {
+        if let Err(what) = pair(seed) {
+            println!("wrong: {what}");
+            return ExitCode::FAILURE;
+        }
+    }
+    println!("{seeds} seeds from {from}: nothing wrong; {:.1} s", begun.elapsed().as_secs_f64());
+    ExitCode::SUCCESS
 }
 
 fn report(outcome: &Outcome) -> ExitCode {

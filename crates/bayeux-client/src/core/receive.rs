@@ -139,14 +139,8 @@ impl Core {
         let is_ok = reply.successful == Some(true);
         match kind {
             Kind::Subscribe { pattern, generation } if is_ok => {
-                let continues = self.extensions.iter().any(|extension| extension.continues(pattern.as_str()));
-                for (subscription, was_confirmed) in self.subscriptions.confirm(&pattern, generation) {
-                    self.actions.push(if was_confirmed && !continues {
-                        Action::Interrupted(subscription, Interruption::NewSession)
-                    } else {
-                        Action::Subscribed(subscription)
-                    });
-                }
+                let confirmed = self.subscriptions.confirm(&pattern, generation);
+                self.actions.extend(confirmed.into_iter().map(Action::Subscribed));
             }
             Kind::Subscribe { pattern, generation } if is_sessionless => {
                 self.subscriptions.unanswered(&pattern, generation);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bayeux_protocol::{Advice, ConnectionType, Message, MessageId};
+use bayeux_protocol::{Advice, ChannelPattern, ConnectionType, Message, MessageId};
 
 use crate::{error::StopReason, extension::Extension, state::State};
 
 use super::{
-    Action, ConnectionId, Core, Time, Transports,
+    Action, ConnectionId, Core, Interruption, Time, Transports,
     phase::Phase,
     request::{Kind, Pending},
 };
@@ -172,12 +172,28 @@ impl Core {
             if batch.is_empty() {
                 return;
             }
-            for kind in &batch {
-                if let Kind::Subscribe { pattern, generation } = kind {
-                    self.subscriptions.asked(pattern, *generation);
-                }
+            let subscribes = batch.iter().filter_map(|kind| match kind {
+                Kind::Subscribe { pattern, generation } => Some((pattern.clone(), *generation)),
+                _ => None,
+            });
+            let subscribes: Vec<_> = subscribes.collect();
+            for (pattern, generation) in &subscribes {
+                self.subscriptions.asked(pattern, *generation);
             }
             self.transmit(batch, Way::of(over), now + self.config.request_timeout, |_| {});
+            for (pattern, generation) in &subscribes {
+                self.tell_new_session(pattern, *generation);
+            }
+        }
+    }
+
+    /// Now, since its reply may come behind the first message of the new session. An extension may have asked for what was missed.
+    fn tell_new_session(&mut self, pattern: &ChannelPattern, generation: u64) {
+        let continues = self.extensions.iter().any(|extension| extension.continues(pattern.as_str()));
+        for subscription in self.subscriptions.tell(pattern, generation) {
+            if !continues {
+                self.actions.push(Action::Interrupted(subscription, Interruption::NewSession));
+            }
         }
     }
 

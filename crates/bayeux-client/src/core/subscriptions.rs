@@ -36,6 +36,8 @@ struct Entry {
     pattern: ChannelPattern,
     generation: u64,
     standing: Standing,
+    /// Whether those that had been confirmed know that there is a new session.
+    is_told: bool,
     members: Vec<Member>,
 }
 
@@ -89,7 +91,7 @@ impl Subscriptions {
         let standing = if has_session { Standing::Queued } else { Standing::Wanted };
         let members = vec![Member { id, is_confirmed: false }];
         self.count(standing, 1);
-        let entry = Entry { pattern: pattern.clone(), generation, standing, members };
+        let entry = Entry { pattern: pattern.clone(), generation, standing, is_told: true, members };
         self.entries.insert(pattern.as_str().into(), entry);
         if has_session { Added::Queued } else { Added::Waiting }
     }
@@ -141,17 +143,35 @@ impl Subscriptions {
 
     /// The session is gone, and the server's knowledge with it.
     pub(super) fn forget_session(&mut self) {
-        self.entries.values_mut().for_each(|entry| entry.standing = Standing::Wanted);
+        for entry in self.entries.values_mut() {
+            (entry.standing, entry.is_told) = (Standing::Wanted, false);
+        }
         self.wanted = self.entries.len();
         self.renewing = 0;
     }
 
-    /// The server has confirmed one: whose it is, and whether they had been told so before.
-    pub(super) fn confirm(&mut self, pattern: &ChannelPattern, generation: u64) -> Vec<(SubscriptionId, bool)> {
+    /// One is asked for in a new session: who is to know that before a message of it comes.
+    pub(super) fn tell(&mut self, pattern: &ChannelPattern, generation: u64) -> Vec<SubscriptionId> {
+        match self.entry(pattern, generation).filter(|entry| !entry.is_told) {
+            Some(entry) => {
+                entry.is_told = true;
+                entry.members.iter().filter(|member| member.is_confirmed).map(|member| member.id).collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// The server has confirmed one: who had not been told so before.
+    pub(super) fn confirm(&mut self, pattern: &ChannelPattern, generation: u64) -> Vec<SubscriptionId> {
         self.set(pattern, generation, Standing::Active);
         let Some(entry) = self.entry(pattern, generation) else { return Vec::new() };
-        let members = entry.members.iter_mut();
-        members.map(|member| (member.id, std::mem::replace(&mut member.is_confirmed, true))).collect()
+        let members = entry.members.iter_mut().filter(|member| !member.is_confirmed);
+        members
+            .map(|member| {
+                member.is_confirmed = true;
+                member.id
+            })
+            .collect()
     }
 
     /// The server has refused one: whose it was, and whether they had been told that they were subscribed.

@@ -1,4 +1,5 @@
 //! The engine in a thousand simulated worlds.
 
 mod defects;
+mod pairs;
 mod seeds;

@@ -85,9 +85,32 @@ fn bx_cli_4_subscriptions_are_renewed_and_answered_before_anything_queued_is_sen
     world.receive(renewals[0].connection, &format!("[{},{refused}]", text(&renewals[0], OK)));
     world.sent("/a");
     let told = interruptions(&world);
-    assert_eq!(told[0], (1, Interruption::NewSession));
-    assert!(matches!(&told[1], (2, Interruption::Refused(refusal)) if &*refusal.text == "not any more"));
-    assert!(told[1].1.is_end() && !told[0].1.is_end());
+    assert_eq!(told[..2], [(1, Interruption::NewSession), (2, Interruption::NewSession)]);
+    assert!(matches!(&told[2], (2, Interruption::Refused(refusal)) if &*refusal.text == "not any more"));
+    assert!(told.len() == 3 && told[2].1.is_end() && !told[0].1.is_end());
+}
+
+#[test]
+fn bx_cli_4_a_new_session_is_told_once_and_before_its_first_message() {
+    let (mut world, connect) = World::connected(polling());
+    subscribed(&mut world, 1, "/a");
+    world.reply(&connect, GONE);
+    let handshake = world.sent("/meta/handshake");
+    world.reply(&handshake, r#""successful":true,"clientId":"c2""#);
+    let connect = world.sent("/meta/connect");
+    let renewal = world.sent("/meta/subscribe");
+    assert_eq!(interruptions(&world), [(1, Interruption::NewSession)]);
+    world.told.clear();
+    // The reply to the renewal is lost, and it is asked again; its message has come by another connection meanwhile.
+    world.receive(connect.connection, &format!(r#"[{{"channel":"/a","data":1}},{}]"#, text(&connect, OK)));
+    assert_eq!(world.delivered(), [(1, "1".to_owned())]);
+    assert!(interruptions(&world).is_empty(), "it was told before");
+    world.sent("/meta/connect");
+    world.lose(renewal.connection);
+    world.pass(ms(1000));
+    let again = world.sent("/meta/subscribe");
+    world.reply(&again, OK);
+    assert!(interruptions(&world).is_empty(), "it is told once");
 }
 
 #[test]
