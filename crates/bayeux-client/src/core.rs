@@ -6,12 +6,13 @@
 //! client by advice alone, never by the text of an error.
 //!
 //! In reading order: `io` (what goes in and out), `phase` (the state diagram of the connection), `choice` and `streaming` (which transport), `send`, `receive`, `recover` (what
-//! follows a failure, an advice, the end), `subscriptions`, `outbox` and `request`.
+//! follows a failure, an advice, the end), `subscriptions`, `gap` (what was lost on the way), `outbox` and `request`.
 
 mod advice;
 mod backoff;
 mod choice;
 mod config;
+mod gap;
 mod io;
 mod outbox;
 mod phase;
@@ -43,6 +44,7 @@ pub use io::{Action, ConnectionId, Delivery, Input, Interruption, Publish, Reque
 use advice::Current;
 use backoff::Backoff;
 use choice::Choice;
+use gap::Gap;
 use outbox::Outbox;
 use phase::Phase;
 use request::{Kind, Pending};
@@ -84,6 +86,7 @@ pub struct Core {
     outbox: Outbox,
     subscriptions: Subscriptions,
     ack: Option<Ack>,
+    gap: Gap,
     /// With `ack`, deliveries of a WebSocket whose connect reply has not come yet.
     unacknowledged: Vec<Message>,
     extensions: Vec<Box<dyn Extension>>,
@@ -115,6 +118,7 @@ impl Core {
             outbox: Outbox::new(config.queue_messages, config.queue_bytes),
             subscriptions: Subscriptions::default(),
             ack: config.ack.then(Ack::default),
+            gap: Gap::default(),
             unacknowledged: Vec::new(),
             extensions,
             state: None,

@@ -23,8 +23,8 @@
 //!   says how it is, and why.
 //! - It begins by long-polling, which works everywhere, moves up to a WebSocket in the background, and falls back if that fails.
 //! - It renews subscriptions in a new session before it sends anything else. A [`Subscription`] that may have missed messages
-//!   says so ([`Interruption`]); nothing is lost in silence, unless it was lost on the way: [`ClientBuilder::acknowledge`] cures
-//!   that too, with servers that have `ack`.
+//!   says so ([`Interruption`]). What is lost on the way is told by servers that have `gap`, as that of this project;
+//!   [`ClientBuilder::acknowledge`] cures it, with servers that have `ack`. With others it is lost in silence.
 //! - What waits is bounded everywhere: publishes ([`ClientBuilder::queue`]), messages that are not read ([`Overflow`]), and what a
 //!   server may send ([`Limits`]).
 //!

@@ -151,6 +151,10 @@ pub enum Interruption {
     /// There was a new session: what was published between the two did not arrive (BX-CLI-4). It goes on.
     #[error("the server has lost the session; messages may be missing")]
     NewSession,
+    /// So many messages were lost on the way, as a connection broke: of this subscription or of others of the client. It goes on.
+    /// Servers say so that have `gap` (BX-GAP-2); with `ack` none is lost.
+    #[error("{0} messages were lost on the way, of this subscription or another")]
+    Missing(u64),
     /// The server has no longer what came behind the last message: what was published between the two did not arrive. It goes on.
     #[error("the server has not kept what came since; messages are missing")]
     NotKept,
@@ -172,7 +176,7 @@ impl Interruption {
     /// Whether nothing comes after it.
     pub const fn is_end(&self) -> bool {
         match self {
-            Self::NewSession | Self::NotKept | Self::Dropped(_) => false,
+            Self::NewSession | Self::Missing(_) | Self::NotKept | Self::Dropped(_) => false,
             Self::Overflowed | Self::Refused(_) | Self::Stopped(_) => true,
         }
     }

@@ -32,6 +32,7 @@ impl Core {
         }
         self.heard(connection, now);
         self.actions.reserve(messages.len());
+        self.tell_missing(connection, is_post, &messages);
         for message in &mut messages {
             if let Some(ack) = &mut self.ack {
                 ack.incoming(message);
@@ -41,6 +42,17 @@ impl Core {
         }
         if is_whole {
             self.response_ended(connection, now);
+        }
+    }
+
+    /// What was lost on the way was lost before what comes now, wherever its reply stands.
+    fn tell_missing(&mut self, connection: ConnectionId, is_post: bool, messages: &[Message]) {
+        let missing = messages.iter().filter_map(|message| self.gap.incoming(connection, !is_post, message));
+        let missing: u64 = missing.fold(0, u64::saturating_add);
+        if missing > 0 {
+            for subscription in self.subscriptions.confirmed() {
+                self.actions.push(Action::Interrupted(subscription, Interruption::Missing(missing)));
+            }
         }
     }
 

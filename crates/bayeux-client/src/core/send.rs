@@ -216,6 +216,7 @@ impl Core {
             if let Some(ack) = &mut self.ack {
                 ack.outgoing(&mut message);
             }
+            self.gap.outgoing(connection, &mut message);
             batch.push(message);
             let session = self.sessions;
             self.pending.insert(id, Pending { kind, connection: Some(connection), deadline, session });

@@ -222,6 +222,12 @@ impl Subscriptions {
         self.matchings.clear();
     }
 
+    /// All that were told that they are subscribed.
+    pub(super) fn confirmed(&self) -> Vec<SubscriptionId> {
+        let members = self.entries.values().flat_map(|entry| &entry.members);
+        members.filter(|member| member.is_confirmed).map(|member| member.id).collect()
+    }
+
     /// Whose a pattern is.
     pub(super) fn members(&self, pattern: &ChannelPattern) -> Vec<SubscriptionId> {
         let entry = self.entries.get(pattern.as_str());

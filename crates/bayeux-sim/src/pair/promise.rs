@@ -17,8 +17,16 @@ pub(super) struct Promise {
     ack: bool,
     /// The last number that was received.
     last: Option<u64>,
-    /// Whether something may be missing: a connection was cut, or there was a new session.
+    /// Whether something may be missing: there was a new session.
     may_miss: bool,
+    /// Whether a connection was cut, without `ack`.
+    was_cut: bool,
+    /// How many did not come in this session, and how many it was told did not.
+    missed: u64,
+    told: u64,
+    /// How many have come in this session, and whether it was told of others before it had two: then nobody knows how many those were.
+    came: u64,
+    told_early: bool,
     /// When its last connections were opened.
     opened: VecDeque<Time>,
     /// What was published.
@@ -34,16 +42,35 @@ struct Request {
 
 impl Promise {
     pub(super) const fn new(ack: bool) -> Self {
-        Self { ack, last: None, may_miss: true, opened: VecDeque::new(), requests: BTreeMap::new() }
+        Self {
+            ack,
+            last: None,
+            may_miss: true,
+            was_cut: false,
+            missed: 0,
+            told: 0,
+            came: 0,
+            told_early: false,
+            opened: VecDeque::new(),
+            requests: BTreeMap::new(),
+        }
     }
 
     pub(super) fn received(&mut self, delivery: &Delivery) -> Result<(), String> {
         let number = delivery.parse::<u64>().map_err(|error| error.to_string())?;
+        self.came += 1;
         let may_miss = std::mem::take(&mut self.may_miss);
         match self.last.replace(number) {
             Some(last) if number <= last => Err(format!("{number} came behind {last}")),
-            Some(last) if number > last + 1 && !may_miss => Err(format!("nothing came between {last} and {number}")),
-            _ => Ok(()),
+            Some(_) if may_miss => Ok(()),
+            Some(last) if number > last + 1 && !self.was_cut => {
+                Err(format!("nothing came between {last} and {number}"))
+            }
+            Some(last) => {
+                self.missed += number - last - 1;
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -61,13 +88,21 @@ impl Promise {
 
     /// One of its connections was cut.
     pub(super) const fn cut(&mut self) {
-        self.may_miss |= !self.ack;
+        self.was_cut |= !self.ack;
     }
 
     pub(super) fn interrupted(&mut self, interruption: &Interruption) -> Result<(), String> {
-        self.may_miss = true;
         match interruption {
-            Interruption::NewSession => Ok(()),
+            Interruption::NewSession => {
+                (self.may_miss, self.missed, self.told) = (true, 0, 0);
+                (self.came, self.told_early) = (0, false);
+                Ok(())
+            }
+            Interruption::Missing(count) if !self.ack => {
+                self.told += count;
+                self.told_early |= self.came < 2;
+                Ok(())
+            }
             other => Err(format!("it was told that {other}")),
         }
     }
@@ -94,6 +129,9 @@ impl Promise {
     pub(super) fn settled(&self, published: u64) -> Result<(), String> {
         if self.last.is_none_or(|last| last < published) {
             return Err(format!("{published} was published, but {:?} is the last that came", self.last));
+        }
+        if self.missed > self.told || (self.missed != self.told && !self.told_early) {
+            return Err(format!("{} messages did not come, and it was told of {}", self.missed, self.told));
         }
         for (number, request) in &self.requests {
             match request {

@@ -199,3 +199,43 @@ fn a_farewell_of_the_server_means_that_it_is_over() {
     world.input(Input::Open);
     world.sent("/meta/handshake");
 }
+
+#[test]
+fn bx_gap_4_what_was_lost_on_the_way_is_told_once() {
+    let mut world = World::new(polling());
+    world.input(Input::Open);
+    let handshake = world.sent("/meta/handshake");
+    assert_eq!(handshake.message.ext.as_ref().map(Json::as_str), Some(r#"{"gap":true}"#));
+    world.reply(&handshake, r#""clientId":"c1","successful":true,"ext":{"gap":true}"#);
+    let connect = world.sent("/meta/connect");
+    let said = |sent: &Sent| sent.message.ext.as_ref().map(|ext| ext.as_str().to_owned());
+    assert_eq!(said(&connect).as_deref(), Some(r#"{"gap":0}"#));
+    world.subscribe(1, "/a");
+    let subscribe = world.sent("/meta/subscribe");
+    world.reply(&subscribe, r#""successful":true,"subscription":"/a""#);
+    let two = r#"{"channel":"/a","data":1},{"channel":"/a","data":2}"#;
+    world.receive(connect.connection, &format!("[{two},{}]", text(&connect, r#""successful":true"#)));
+    let connect = world.sent("/meta/connect");
+    assert_eq!(said(&connect).as_deref(), Some(r#"{"gap":2}"#));
+    world.lose(connect.connection);
+    world.pass(ms(1000));
+    let connect = world.sent("/meta/connect");
+    assert_eq!(said(&connect).as_deref(), Some(r#"{"gap":2}"#));
+    world.told.clear();
+    let reply = text(&connect, r#""successful":true,"ext":{"gap":{"missing":3}}"#);
+    world.receive(connect.connection, &format!(r#"[{{"channel":"/a","data":6}},{reply}]"#));
+    let told: Vec<_> = world.told.iter().filter(|action| !matches!(action, Action::State(_))).collect();
+    assert_eq!(*told[0], Action::Interrupted(SubscriptionId(1), crate::Interruption::Missing(3)), "it comes first");
+    assert!(told.len() == 2 && matches!(told[1], Action::Deliver { .. }));
+    assert_eq!(said(&world.sent("/meta/connect")).as_deref(), Some(r#"{"gap":6}"#));
+}
+
+#[test]
+fn bx_gap_1_a_server_without_gap_is_told_nothing() {
+    let (mut world, connect) = World::connected(polling());
+    world.receive(
+        connect.connection,
+        &format!(r#"[{{"channel":"/a","data":1}},{}]"#, text(&connect, r#""successful":true"#)),
+    );
+    assert_eq!(world.sent("/meta/connect").message.ext, None);
+}
