@@ -5,7 +5,7 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "it is what people read")]
 
-use std::{error::Error, io::BufRead};
+use std::{collections::HashSet, error::Error, io::BufRead};
 
 use bayeux_client::{Client, Delivery, Subscription};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ struct Me {
     id: String,
     name: String,
     said: u64,
+    /// Who is here, as far as is known.
+    others: HashSet<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -49,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::builder(&url).connect().await?;
     let talk = client.subscribe(&format!("/chat/{room}")).await?;
     let presence = client.subscribe(&format!("/chat/{room}/presence")).await?;
-    let mut me = Me { client, room, id: format!("{:016x}", fastrand::u64(..)), name, said: 0 };
+    let mut me = Me { client, room, id: format!("{:016x}", fastrand::u64(..)), name, said: 0, others: HashSet::new() };
     me.announce("hello").await?;
     println!("You are {} in #{}; Ctrl-D or Ctrl-C leaves.", me.name, me.room);
     let outcome = me.chat(talk, presence).await;
@@ -102,18 +104,25 @@ impl Me {
         }
     }
 
-    async fn meet(&self, message: &Delivery) -> Result<(), Box<dyn Error>> {
+    async fn meet(&mut self, message: &Delivery) -> Result<(), Box<dyn Error>> {
         let Ok(Presence { event, id, name }) = message.parse() else { return Ok(()) };
         if id == self.id {
             return Ok(());
         }
-        match event.as_str() {
-            "hello" => {
-                println!("-- {} is here", plain(&name));
-                self.announce("here").await?;
+        let is_new = match event.as_str() {
+            "hello" | "here" => self.others.insert(id),
+            "bye" => {
+                self.others.remove(&id);
+                println!("-- {} has left", plain(&name));
+                false
             }
-            "bye" => println!("-- {} has left", plain(&name)),
-            _ => {}
+            _ => false,
+        };
+        if is_new {
+            println!("-- {} is here", plain(&name));
+        }
+        if event == "hello" {
+            self.announce("here").await?;
         }
         Ok(())
     }
